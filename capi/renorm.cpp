@@ -1,0 +1,394 @@
+// The operations of the C ABI: check everything, translate, call op. The only place that can refuse.
+#include "op/op.hpp"
+#include "validate.hpp"
+
+#include <stdlib.h>
+
+namespace renorm::capi {
+namespace {
+
+// Without a number from the caller, cut the work for a machine of this size.
+constexpr std::size_t assumed_threads = 16;
+
+std::size_t tensor_bytes(problem const& p) { return p.shape.values() * (p.f64 ? sizeof(double) : sizeof(float)); }
+std::size_t param_bytes(problem const& p) { return p.shape.c * (p.params_f64 ? sizeof(double) : sizeof(float)); }
+std::size_t running_bytes(problem const& p) { return p.shape.c * (p.stats_f64 ? sizeof(double) : sizeof(float)); }
+std::size_t channel_bytes(problem const& p) { return p.shape.c * sizeof(double); }
+
+renorm_status check_count(char const* function, char const* name, std::int64_t const* count) {
+  if (count == nullptr || (*count >= 0 && *count < INT64_MAX)) return RENORM_OK;
+  return fail(RENORM_ERROR_VALUE, "%s: %s is %lld", function, name, static_cast<long long>(*count));
+}
+
+renorm_status need(bool present, char const* function, char const* name, char const* why) {
+  return present ? RENORM_OK : fail(RENORM_ERROR_NULL, "%s: %s is NULL, but needed %s", function, name, why);
+}
+
+// Each operation: its name, its arrays, the checks that need more than sizes, its workspace, its body.
+
+struct train {
+  using args = renorm_train_args;
+  static constexpr char const* name = "renorm_train";
+  static void list(problem const& p, args const& a, arrays& v) {
+    std::size_t const x = v.input("args->x", a.x, tensor_bytes(p));
+    v.optional_input("args->gamma", a.gamma, param_bytes(p));
+    v.optional_input("args->beta", a.beta, param_bytes(p));
+    v.optional_output("args->running_mean", a.running_mean, running_bytes(p));
+    v.optional_output("args->running_var", a.running_var, running_bytes(p));
+    v.optional_output("args->num_batches", a.num_batches, sizeof(std::int64_t));
+    v.optional_output("args->mean", a.mean, channel_bytes(p));
+    v.optional_output("args->sigma", a.sigma, channel_bytes(p));
+    v.optional_output("args->r", a.r, channel_bytes(p));
+    v.optional_output("args->d", a.d, channel_bytes(p));
+    v.optional_output("args->count", a.count, sizeof(std::int64_t));
+    v.optional_output("args->nonfinite", a.nonfinite, sizeof(std::int64_t));
+    v.output("args->y", a.y, tensor_bytes(p));
+    v.in_place(x, x);
+  }
+  static renorm_status check(problem const& p, args const& a) {
+    bool const any = a.running_mean != nullptr || a.running_var != nullptr || (p.batch_renorm && p.shape.c > 0);
+    if (auto s = need(!any || a.running_mean != nullptr, name, "args->running_mean", "with running_var or batch renorm")) return s;
+    if (auto s = need(!any || a.running_var != nullptr, name, "args->running_var", "with running_mean or batch renorm")) return s;
+    if (auto s = need(!p.cumulative || a.num_batches != nullptr, name, "args->num_batches", "with RENORM_FLAG_CUMULATIVE")) return s;
+    return check_count(name, "args->num_batches", a.num_batches);
+  }
+  static std::size_t workspace(problem const& p) { return op::train_workspace(p); }
+  static void run(problem const& p, args const& a, call const& on) { op::train(p, a, on); }
+};
+
+struct inference {
+  using args = renorm_inference_args;
+  static constexpr char const* name = "renorm_inference";
+  static void list(problem const& p, args const& a, arrays& v) {
+    std::size_t const x = v.input("args->x", a.x, tensor_bytes(p));
+    v.optional_input("args->gamma", a.gamma, param_bytes(p));
+    v.optional_input("args->beta", a.beta, param_bytes(p));
+    v.input("args->running_mean", a.running_mean, running_bytes(p));
+    v.input("args->running_var", a.running_var, running_bytes(p));
+    v.output("args->y", a.y, tensor_bytes(p));
+    v.in_place(x, x);
+  }
+  static renorm_status check(problem const&, args const&) { return RENORM_OK; }
+  static std::size_t workspace(problem const& p) { return op::inference_workspace(p); }
+  static void run(problem const& p, args const& a, call const& on) { op::inference(p, a, on); }
+};
+
+struct backward {
+  using args = renorm_backward_args;
+  static constexpr char const* name = "renorm_backward";
+  static void list(problem const& p, args const& a, arrays& v) {
+    std::size_t const x = v.input("args->x", a.x, tensor_bytes(p)), dy = v.input("args->dy", a.dy, tensor_bytes(p));
+    v.optional_input("args->gamma", a.gamma, param_bytes(p));
+    v.input("args->mean", a.mean, channel_bytes(p));
+    v.input("args->sigma", a.sigma, channel_bytes(p));
+    if (p.batch_renorm) {
+      v.input("args->r", a.r, channel_bytes(p));
+      v.input("args->d", a.d, channel_bytes(p));
+    }
+    v.optional_input("args->count", a.count, sizeof(std::int64_t));
+    v.optional_output("args->dgamma", a.dgamma, param_bytes(p));
+    v.optional_output("args->dbeta", a.dbeta, param_bytes(p));
+    v.optional_output("args->dx", a.dx, tensor_bytes(p));
+    v.in_place(x, dy);
+  }
+  static renorm_status check(problem const&, args const& a) { return check_count(name, "args->count", a.count); }
+  static std::size_t workspace(problem const& p) { return op::backward_workspace(p); }
+  static void run(problem const& p, args const& a, call const& on) { op::backward(p, a, on); }
+};
+
+struct inference_backward {
+  using args = renorm_inference_backward_args;
+  static constexpr char const* name = "renorm_inference_backward";
+  static void list(problem const& p, args const& a, arrays& v) {
+    std::size_t const x = v.input("args->x", a.x, a.dgamma != nullptr ? tensor_bytes(p) : 0);
+    std::size_t const dy = v.input("args->dy", a.dy, tensor_bytes(p));
+    v.optional_input("args->gamma", a.gamma, param_bytes(p));
+    v.input("args->running_mean", a.running_mean, running_bytes(p));
+    v.input("args->running_var", a.running_var, running_bytes(p));
+    v.optional_output("args->dgamma", a.dgamma, param_bytes(p));
+    v.optional_output("args->dbeta", a.dbeta, param_bytes(p));
+    v.optional_output("args->dx", a.dx, tensor_bytes(p));
+    v.in_place(x, dy);
+  }
+  static renorm_status check(problem const&, args const&) { return RENORM_OK; }
+  static std::size_t workspace(problem const& p) { return op::inference_backward_workspace(p); }
+  static void run(problem const& p, args const& a, call const& on) { op::inference_backward(p, a, on); }
+};
+
+struct moments {
+  using args = renorm_moments_args;
+  static constexpr char const* name = "renorm_moments";
+  static void list(problem const& p, args const& a, arrays& v) {
+    v.input("args->x", a.x, tensor_bytes(p));
+    v.output("args->count", a.count, sizeof(std::int64_t));
+    v.output("args->mean", a.mean, channel_bytes(p));
+    v.output("args->m2", a.m2, channel_bytes(p));
+  }
+  static renorm_status check(problem const&, args const&) { return RENORM_OK; }
+  static std::size_t workspace(problem const& p) { return op::moments_workspace(p); }
+  static void run(problem const& p, args const& a, call const& on) { op::moments(p, a, on); }
+};
+
+struct merge {
+  using args = renorm_merge_args;
+  static constexpr char const* name = "renorm_merge";
+  static void list(problem const& p, args const& a, arrays& v) {
+    v.output("args->count", a.count, sizeof(std::int64_t));
+    v.output("args->mean", a.mean, channel_bytes(p));
+    v.output("args->m2", a.m2, channel_bytes(p));
+    v.input("args->other_count", a.other_count, sizeof(std::int64_t));
+    v.input("args->other_mean", a.other_mean, channel_bytes(p));
+    v.input("args->other_m2", a.other_m2, channel_bytes(p));
+  }
+  static renorm_status check(problem const&, args const& a) {
+    if (auto s = check_count(name, "args->count", a.count)) return s;
+    if (auto s = check_count(name, "args->other_count", a.other_count)) return s;
+    if (*a.count <= INT64_MAX - *a.other_count) return RENORM_OK;
+    return fail(RENORM_ERROR_OVERFLOW, "%s: args->count + args->other_count overflows", name);
+  }
+  static std::size_t workspace(problem const&) { return 0; }
+  static void run(problem const& p, args const& a, call const& on) { op::merge(p, a, on); }
+};
+
+struct update_running {
+  using args = renorm_update_running_args;
+  static constexpr char const* name = "renorm_update_running";
+  static void list(problem const& p, args const& a, arrays& v) {
+    v.input("args->count", a.count, sizeof(std::int64_t));
+    v.input("args->mean", a.mean, channel_bytes(p));
+    v.input("args->m2", a.m2, channel_bytes(p));
+    v.output("args->running_mean", a.running_mean, running_bytes(p));
+    v.output("args->running_var", a.running_var, running_bytes(p));
+    v.optional_output("args->num_batches", a.num_batches, sizeof(std::int64_t));
+    v.optional_output("args->nonfinite", a.nonfinite, sizeof(std::int64_t));
+  }
+  static renorm_status check(problem const& p, args const& a) {
+    if (auto s = need(!p.cumulative || a.num_batches != nullptr, name, "args->num_batches", "with RENORM_FLAG_CUMULATIVE")) return s;
+    if (auto s = check_count(name, "args->count", a.count)) return s;
+    return check_count(name, "args->num_batches", a.num_batches);
+  }
+  static std::size_t workspace(problem const&) { return 0; }
+  static void run(problem const& p, args const& a, call const& on) { op::update_running(p, a, on); }
+};
+
+struct correction {
+  using args = renorm_correction_args;
+  static constexpr char const* name = "renorm_correction";
+  static void list(problem const& p, args const& a, arrays& v) {
+    v.input("args->count", a.count, sizeof(std::int64_t));
+    v.input("args->mean", a.mean, channel_bytes(p));
+    v.input("args->m2", a.m2, channel_bytes(p));
+    if (p.batch_renorm) {
+      v.input("args->running_mean", a.running_mean, running_bytes(p));
+      v.input("args->running_var", a.running_var, running_bytes(p));
+    }
+    v.output("args->sigma", a.sigma, channel_bytes(p));
+    v.optional_output("args->r", a.r, channel_bytes(p));
+    v.optional_output("args->d", a.d, channel_bytes(p));
+  }
+  static renorm_status check(problem const&, args const& a) {
+    if (!(a.sigma_floor >= 0 && a.sigma_floor < __builtin_inf()))
+      return fail(RENORM_ERROR_VALUE, "%s: args->sigma_floor is %g, not finite and >= 0", name, a.sigma_floor);
+    return check_count(name, "args->count", a.count);
+  }
+  static std::size_t workspace(problem const&) { return 0; }
+  static void run(problem const& p, args const& a, call const& on) { op::correction(p, a, on); }
+};
+
+struct coefficients {
+  using args = renorm_coefficients_args;
+  static constexpr char const* name = "renorm_coefficients";
+  static void list(problem const& p, args const& a, arrays& v) {
+    if (a.mean != nullptr || a.sigma != nullptr) {
+      v.input("args->mean", a.mean, channel_bytes(p));
+      v.input("args->sigma", a.sigma, channel_bytes(p));
+    } else {
+      v.input("args->running_mean", a.running_mean, running_bytes(p));
+      v.input("args->running_var", a.running_var, running_bytes(p));
+    }
+    v.optional_input("args->r", a.r, channel_bytes(p));
+    v.optional_input("args->d", a.d, channel_bytes(p));
+    v.optional_input("args->gamma", a.gamma, param_bytes(p));
+    v.optional_input("args->beta", a.beta, param_bytes(p));
+    v.output("args->center", a.center, channel_bytes(p));
+    v.output("args->scale", a.scale, channel_bytes(p));
+    v.output("args->shift", a.shift, channel_bytes(p));
+  }
+  static renorm_status check(problem const&, args const&) { return RENORM_OK; }
+  static std::size_t workspace(problem const&) { return 0; }
+  static void run(problem const& p, args const& a, call const& on) { op::coefficients(p, a, on); }
+};
+
+struct apply {
+  using args = renorm_apply_args;
+  static constexpr char const* name = "renorm_apply";
+  static void list(problem const& p, args const& a, arrays& v) {
+    std::size_t const x = v.input("args->x", a.x, tensor_bytes(p));
+    v.input("args->center", a.center, channel_bytes(p));
+    v.input("args->scale", a.scale, channel_bytes(p));
+    v.input("args->shift", a.shift, channel_bytes(p));
+    v.output("args->y", a.y, tensor_bytes(p));
+    v.in_place(x, x);
+  }
+  static renorm_status check(problem const&, args const&) { return RENORM_OK; }
+  static std::size_t workspace(problem const& p) { return op::apply_workspace(p); }
+  static void run(problem const& p, args const& a, call const& on) { op::apply(p, a, on); }
+};
+
+struct backward_reduce {
+  using args = renorm_backward_reduce_args;
+  static constexpr char const* name = "renorm_backward_reduce";
+  static void list(problem const& p, args const& a, arrays& v) {
+    v.input("args->x", a.x, tensor_bytes(p));
+    v.input("args->dy", a.dy, tensor_bytes(p));
+    v.input("args->mean", a.mean, channel_bytes(p));
+    v.input("args->sigma", a.sigma, channel_bytes(p));
+    v.output("args->sum_dy", a.sum_dy, channel_bytes(p));
+    v.output("args->sum_dy_xhat", a.sum_dy_xhat, channel_bytes(p));
+  }
+  static renorm_status check(problem const&, args const&) { return RENORM_OK; }
+  static std::size_t workspace(problem const& p) { return op::backward_reduce_workspace(p); }
+  static void run(problem const& p, args const& a, call const& on) { op::backward_reduce(p, a, on); }
+};
+
+struct backward_apply {
+  using args = renorm_backward_apply_args;
+  static constexpr char const* name = "renorm_backward_apply";
+  static void list(problem const& p, args const& a, arrays& v) {
+    bool const sweeps = a.dx != nullptr;
+    std::size_t const x = v.input("args->x", a.x, sweeps ? tensor_bytes(p) : 0), dy = v.input("args->dy", a.dy, sweeps ? tensor_bytes(p) : 0);
+    v.input("args->mean", a.mean, sweeps ? channel_bytes(p) : 0);
+    v.input("args->sigma", a.sigma, sweeps ? channel_bytes(p) : 0);
+    v.optional_input("args->gamma", a.gamma, param_bytes(p));
+    if (p.batch_renorm) {
+      v.input("args->r", a.r, channel_bytes(p));
+      v.input("args->d", a.d, channel_bytes(p));
+    }
+    v.optional_input("args->count", a.count, sizeof(std::int64_t));
+    v.input("args->sum_dy", a.sum_dy, channel_bytes(p));
+    v.input("args->sum_dy_xhat", a.sum_dy_xhat, channel_bytes(p));
+    v.optional_output("args->dgamma", a.dgamma, param_bytes(p));
+    v.optional_output("args->dbeta", a.dbeta, param_bytes(p));
+    v.optional_output("args->dx", a.dx, tensor_bytes(p));
+    v.in_place(x, dy);
+  }
+  static renorm_status check(problem const&, args const& a) { return check_count(name, "args->count", a.count); }
+  static std::size_t workspace(problem const& p) { return op::backward_apply_workspace(p); }
+  static void run(problem const& p, args const& a, call const& on) { op::backward_apply(p, a, on); }
+};
+
+template <class Op> struct request {
+  problem p;
+  typename Op::args a;
+  renorm_exec e;
+  std::size_t workspace = 0;
+
+  renorm_status read(renorm_desc const* desc, typename Op::args const* args, renorm_exec const* exec) {
+    if (auto s = read_desc(desc, p, Op::name)) return s;
+    if (auto s = read_struct(args, a, Op::name, "args")) return s;
+    if (a.flags != 0) return fail(RENORM_ERROR_UNSUPPORTED, "%s: args->flags has unknown bits 0x%x", Op::name, a.flags);
+    if (auto s = read_exec(exec, e, Op::name)) return s;
+    workspace = Op::workspace(p);
+    return check();
+  }
+
+  renorm_status check() const {
+    arrays v(Op::name);
+    Op::list(p, a, v);
+    v.optional_output("exec->workspace", e.workspace, workspace);
+    if (auto s = v.check()) return s;
+    if (auto s = Op::check(p, a)) return s;
+    if (e.workspace != nullptr && e.workspace_bytes < workspace)
+      return fail(RENORM_ERROR_WORKSPACE, "%s: exec->workspace_bytes is %zu, %zu are needed", Op::name, e.workspace_bytes, workspace);
+    return RENORM_OK;
+  }
+
+  executor threads() const {
+    std::size_t const lent = e.concurrency > 0 ? static_cast<std::size_t>(e.concurrency) : assumed_threads;
+    return {e.parallel_for, e.ctx, e.parallel_for == nullptr ? 1 : lent};
+  }
+};
+
+template <class Op> renorm_status run(renorm_desc const* desc, typename Op::args const* args, renorm_exec const* exec) {
+  request<Op> r;
+  if (auto s = r.read(desc, args, exec)) return s;
+  isas::entry const* const isa = isas::active();
+  if (isa == nullptr) return fail(RENORM_ERROR_ISA, "%s: RENORM_MAX_ISA names no instruction set of this build", Op::name);
+  void* own = nullptr;
+  if (r.e.workspace == nullptr && r.workspace > 0) {
+    own = malloc(r.workspace);
+    if (own == nullptr) return fail(RENORM_ERROR_OUT_OF_MEMORY, "%s: no memory for a workspace of %zu bytes", Op::name, r.workspace);
+  }
+  Op::run(r.p, r.a, {*isa->code, r.threads(), own != nullptr ? own : r.e.workspace});
+  free(own);
+  return RENORM_OK;
+}
+
+}  // namespace
+}  // namespace renorm::capi
+
+using namespace renorm;
+
+extern "C" {
+
+renorm_status renorm_train(const renorm_desc* desc, const renorm_train_args* args, const renorm_exec* exec) {
+  return capi::run<capi::train>(desc, args, exec);
+}
+renorm_status renorm_inference(const renorm_desc* desc, const renorm_inference_args* args, const renorm_exec* exec) {
+  return capi::run<capi::inference>(desc, args, exec);
+}
+renorm_status renorm_backward(const renorm_desc* desc, const renorm_backward_args* args, const renorm_exec* exec) {
+  return capi::run<capi::backward>(desc, args, exec);
+}
+renorm_status renorm_inference_backward(const renorm_desc* desc, const renorm_inference_backward_args* args, const renorm_exec* exec) {
+  return capi::run<capi::inference_backward>(desc, args, exec);
+}
+renorm_status renorm_moments(const renorm_desc* desc, const renorm_moments_args* args, const renorm_exec* exec) {
+  return capi::run<capi::moments>(desc, args, exec);
+}
+renorm_status renorm_merge(const renorm_desc* desc, const renorm_merge_args* args, const renorm_exec* exec) {
+  return capi::run<capi::merge>(desc, args, exec);
+}
+renorm_status renorm_update_running(const renorm_desc* desc, const renorm_update_running_args* args, const renorm_exec* exec) {
+  return capi::run<capi::update_running>(desc, args, exec);
+}
+renorm_status renorm_correction(const renorm_desc* desc, const renorm_correction_args* args, const renorm_exec* exec) {
+  return capi::run<capi::correction>(desc, args, exec);
+}
+renorm_status renorm_coefficients(const renorm_desc* desc, const renorm_coefficients_args* args, const renorm_exec* exec) {
+  return capi::run<capi::coefficients>(desc, args, exec);
+}
+renorm_status renorm_apply(const renorm_desc* desc, const renorm_apply_args* args, const renorm_exec* exec) {
+  return capi::run<capi::apply>(desc, args, exec);
+}
+renorm_status renorm_backward_reduce(const renorm_desc* desc, const renorm_backward_reduce_args* args, const renorm_exec* exec) {
+  return capi::run<capi::backward_reduce>(desc, args, exec);
+}
+renorm_status renorm_backward_apply(const renorm_desc* desc, const renorm_backward_apply_args* args, const renorm_exec* exec) {
+  return capi::run<capi::backward_apply>(desc, args, exec);
+}
+
+renorm_status renorm_workspace_size(const renorm_desc* desc, renorm_op op, size_t* bytes) {
+  constexpr char const* name = "renorm_workspace_size";
+  problem p;
+  if (auto s = capi::read_desc(desc, p, name)) return s;
+  if (bytes == nullptr) return capi::fail(RENORM_ERROR_NULL, "%s: bytes is NULL", name);
+  switch (op) {
+    case RENORM_OP_TRAIN: *bytes = capi::train::workspace(p); break;
+    case RENORM_OP_INFERENCE: *bytes = capi::inference::workspace(p); break;
+    case RENORM_OP_BACKWARD: *bytes = capi::backward::workspace(p); break;
+    case RENORM_OP_INFERENCE_BACKWARD: *bytes = capi::inference_backward::workspace(p); break;
+    case RENORM_OP_MOMENTS: *bytes = capi::moments::workspace(p); break;
+    case RENORM_OP_MERGE: *bytes = capi::merge::workspace(p); break;
+    case RENORM_OP_UPDATE_RUNNING: *bytes = capi::update_running::workspace(p); break;
+    case RENORM_OP_CORRECTION: *bytes = capi::correction::workspace(p); break;
+    case RENORM_OP_COEFFICIENTS: *bytes = capi::coefficients::workspace(p); break;
+    case RENORM_OP_APPLY: *bytes = capi::apply::workspace(p); break;
+    case RENORM_OP_BACKWARD_REDUCE: *bytes = capi::backward_reduce::workspace(p); break;
+    case RENORM_OP_BACKWARD_APPLY: *bytes = capi::backward_apply::workspace(p); break;
+    default: return capi::fail(RENORM_ERROR_UNSUPPORTED, "%s: op %d is unknown", name, op);
+  }
+  return RENORM_OK;
+}
+
+}  // extern "C"

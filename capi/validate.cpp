@@ -1,0 +1,168 @@
+#include "validate.hpp"
+
+#include <math.h>
+#include <stdint.h>
+
+namespace renorm::capi {
+namespace {
+
+// Workspace is at most some 3 KB a channel: with this bound on channels no size of it can overflow.
+constexpr std::int64_t max_channels = INT64_MAX / 16384;
+
+constexpr std::uint32_t known_flags = RENORM_FLAG_BATCH_RENORM | RENORM_FLAG_TRACK_SIGMA | RENORM_FLAG_UNBIASED |
+                                      RENORM_FLAG_UNBIASED_RUNNING | RENORM_FLAG_KEEP_RUNNING | RENORM_FLAG_CUMULATIVE |
+                                      RENORM_FLAG_RMIN | RENORM_FLAG_SKIP_NONFINITE;
+
+renorm_status check_choice(bool known, char const* function, char const* field, long long value) {
+  return known ? RENORM_OK : fail(RENORM_ERROR_UNSUPPORTED, "%s: desc->%s is %lld, which this version does not support", function, field, value);
+}
+
+renorm_status check_dtypes(renorm_desc const& d, char const* function) {
+  auto const is_param = [&](int32_t t) { return t == 0 || t == d.dtype || t == RENORM_F64; };
+  if (auto s = check_choice(d.dtype == RENORM_F32 || d.dtype == RENORM_F64, function, "dtype", d.dtype)) return s;
+  if (auto s = check_choice(d.out_dtype == 0 || d.out_dtype == d.dtype, function, "out_dtype", d.out_dtype)) return s;
+  if (auto s = check_choice(is_param(d.param_dtype), function, "param_dtype", d.param_dtype)) return s;
+  return check_choice(is_param(d.stats_dtype), function, "stats_dtype", d.stats_dtype);
+}
+
+renorm_status check_choices(renorm_desc const& d, char const* function) {
+  if ((d.flags & ~known_flags) != 0) return fail(RENORM_ERROR_UNSUPPORTED, "%s: desc->flags has unknown bits 0x%x", function, d.flags & ~known_flags);
+  if (auto s = check_choice(d.layout == RENORM_NCHW || d.layout == RENORM_NHWC, function, "layout", d.layout)) return s;
+  if (auto s = check_dtypes(d, function)) return s;
+  if (auto s = check_choice(d.epilogue == 0, function, "epilogue", d.epilogue)) return s;
+  if (auto s = check_choice(d.groups <= 1, function, "groups", d.groups)) return s;
+  if (auto s = check_choice(d.group_order == 0, function, "group_order", d.group_order)) return s;
+  return check_choice(d.mask_kind == 0, function, "mask_kind", d.mask_kind);
+}
+
+renorm_status check_extents(renorm_desc const& d, char const* function) {
+  struct {
+    char const* name;
+    std::int64_t value;
+  } const extents[] = {{"n", d.n}, {"c", d.c}, {"s", d.s}, {"groups", d.groups}};
+  for (auto const& e : extents)
+    if (e.value < 0) return fail(RENORM_ERROR_VALUE, "%s: desc->%s is %lld, below 0", function, e.name, static_cast<long long>(e.value));
+  std::int64_t per_channel, values, bytes;
+  bool const overflow = __builtin_mul_overflow(d.n, d.s, &per_channel) || __builtin_mul_overflow(per_channel, d.c, &values) ||
+                        __builtin_mul_overflow(values, static_cast<std::int64_t>(sizeof(double)), &bytes) || d.c > max_channels;
+  if (overflow) return fail(RENORM_ERROR_OVERFLOW, "%s: desc->n*c*s values do not fit the address space", function);
+  return RENORM_OK;
+}
+
+renorm_status check_range(bool valid, char const* function, char const* field, double value, char const* range) {
+  return valid ? RENORM_OK : fail(RENORM_ERROR_VALUE, "%s: desc->%s is %g, not %s", function, field, value, range);
+}
+
+// Written so that NaN fails.
+renorm_status check_options(renorm_desc const& d, char const* function) {
+  bool const renorm = (d.flags & RENORM_FLAG_BATCH_RENORM) != 0, rmin = (d.flags & RENORM_FLAG_RMIN) != 0;
+  if (auto s = check_range(d.eps >= 0 && d.eps < INFINITY, function, "eps", d.eps, "finite and >= 0")) return s;
+  if (auto s = check_range(d.momentum >= 0 && d.momentum <= 1, function, "momentum", d.momentum, "in [0, 1]")) return s;
+  if (auto s = check_range(rmin ? d.rmin >= 0 && d.rmin <= 1 : !isnan(d.rmin), function, "rmin", d.rmin, "in [0, 1]")) return s;
+  if (auto s = check_range(renorm ? d.rmax >= 1 : !isnan(d.rmax), function, "rmax", d.rmax, ">= 1")) return s;
+  return check_range(renorm ? d.dmax >= 0 : !isnan(d.dmax), function, "dmax", d.dmax, ">= 0");
+}
+
+problem translate(renorm_desc const& d) {
+  auto const has = [&](std::uint32_t flag) { return (d.flags & flag) != 0; };
+  auto const is_f64 = [&](int32_t dtype) { return (dtype == 0 ? d.dtype : dtype) == RENORM_F64; };
+  problem p{};
+  // Without positions the layouts are the same memory, and rows of channels are the fast way through it.
+  p.shape = {d.layout == RENORM_NCHW && d.s != 1 ? layout::nchw : layout::nhwc, static_cast<std::size_t>(d.n), static_cast<std::size_t>(d.c),
+             static_cast<std::size_t>(d.s)};
+  p.f64 = is_f64(0);
+  p.params_f64 = is_f64(d.param_dtype);
+  p.stats_f64 = is_f64(d.stats_dtype);
+  p.batch_renorm = has(RENORM_FLAG_BATCH_RENORM);
+  p.track_sigma = has(RENORM_FLAG_TRACK_SIGMA);
+  p.unbiased = has(RENORM_FLAG_UNBIASED);
+  p.unbiased_running = has(RENORM_FLAG_UNBIASED_RUNNING);
+  p.keep_running = has(RENORM_FLAG_KEEP_RUNNING);
+  p.cumulative = has(RENORM_FLAG_CUMULATIVE);
+  p.skip_nonfinite = has(RENORM_FLAG_SKIP_NONFINITE);
+  p.eps = d.eps;
+  p.momentum = d.momentum;
+  p.rmin = has(RENORM_FLAG_RMIN) ? d.rmin : 1 / d.rmax;
+  p.rmax = d.rmax;
+  p.dmax = d.dmax;
+  return p;
+}
+
+}  // namespace
+
+renorm_status check_struct_size(void const* from, std::size_t known, char const* function, char const* name) {
+  if (from == nullptr) return fail(RENORM_ERROR_NULL, "%s: %s is NULL", function, name);
+  std::uint32_t given;
+  memcpy(&given, from, sizeof(given));
+  if (given < min_struct_size || given > max_struct_size)
+    return fail(RENORM_ERROR_STRUCT_SIZE, "%s: %s->struct_size is %u: set it to sizeof", function, name, given);
+  for (std::size_t i = known; i < given; ++i)
+    if (static_cast<char const*>(from)[i] != 0)
+      return fail(RENORM_ERROR_STRUCT_SIZE, "%s: %s->struct_size is %u, and its field at offset %zu is newer than this library and not 0", function,
+                  name, given, i);
+  return RENORM_OK;
+}
+
+renorm_status read_desc(renorm_desc const* from, problem& p, char const* function) {
+  renorm_desc d;
+  if (auto s = read_struct(from, d, function, "desc")) return s;
+  if (auto s = check_extents(d, function)) return s;
+  if (auto s = check_choices(d, function)) return s;
+  if (auto s = check_options(d, function)) return s;
+  p = translate(d);
+  return RENORM_OK;
+}
+
+renorm_status read_exec(renorm_exec const* from, renorm_exec& to, char const* function) {
+  if (from == nullptr) {
+    to = {};
+    return RENORM_OK;
+  }
+  if (auto s = read_struct(from, to, function, "exec")) return s;
+  if (to.flags != 0) return fail(RENORM_ERROR_UNSUPPORTED, "%s: exec->flags has unknown bits 0x%x", function, to.flags);
+  if (to.reserved != 0) return fail(RENORM_ERROR_UNSUPPORTED, "%s: exec->reserved is not 0", function);
+  if (to.concurrency < 0) return fail(RENORM_ERROR_VALUE, "%s: exec->concurrency is %d, below 0", function, to.concurrency);
+  return RENORM_OK;
+}
+
+renorm_status arrays::check_present(list const& l) const {
+  for (std::size_t i = 0; i < l.count; ++i)
+    if (l.missing[i]) return fail(RENORM_ERROR_NULL, "%s: %s is NULL", function_, l.name[i]);
+  return RENORM_OK;
+}
+
+// The sign of the result says whether [begin, end) and [other_begin, other_end) overlap.
+static std::intptr_t overlap(std::intptr_t begin, std::intptr_t end, std::intptr_t other_begin, std::intptr_t other_end) {
+  return (other_begin - end) & (begin - other_end);
+}
+
+// Without a branch a pair: this is a fair part of the smallest calls.
+renorm_status arrays::check_apart(std::size_t output, list const& others, std::size_t first) const {
+  std::intptr_t any = 0;
+  for (std::size_t i = first; i < others.count; ++i) any |= overlap(outputs_.begin[output], outputs_.end[output], others.begin[i], others.end[i]);
+  return any < 0 ? fail_overlap(output, others, first) : RENORM_OK;
+}
+
+renorm_status arrays::fail_overlap(std::size_t output, list const& others, std::size_t first) const {
+  std::intptr_t const begin = outputs_.begin[output], end = outputs_.end[output];
+  auto const allowed = [&](std::size_t i) {
+    bool const named = &others == &inputs_ && output == in_place_ && (i == same_[0] || i == same_[1]);
+    return named && begin == others.begin[i] && end == others.end[i];
+  };
+  for (std::size_t i = first; i < others.count; ++i)
+    if (overlap(begin, end, others.begin[i], others.end[i]) < 0 && !allowed(i))
+      return fail(RENORM_ERROR_ALIAS, "%s: %s overlaps %s", function_, outputs_.name[output], others.name[i]);
+  return RENORM_OK;
+}
+
+renorm_status arrays::check() const {
+  if (auto s = check_present(inputs_)) return s;
+  if (auto s = check_present(outputs_)) return s;
+  for (std::size_t i = 0; i < outputs_.count; ++i) {
+    if (auto s = check_apart(i, inputs_, 0)) return s;
+    if (auto s = check_apart(i, outputs_, i + 1)) return s;
+  }
+  return RENORM_OK;
+}
+
+}  // namespace renorm::capi

@@ -1,0 +1,46 @@
+// The instruction sets of this build and the choice among them.
+#pragma once
+
+#include "kernels/table.hpp"
+#include "renorm/renorm.h"
+
+namespace renorm {
+
+// Everything compiled for one instruction set.
+struct isa {
+  char const* name;
+  kernels<float> f32;
+  kernels<double> f64;
+  channel_kernels channel;
+
+  template <class T> kernels<T> const& of() const {
+    if constexpr (sizeof(T) == sizeof(float)) return f32;
+    else return f64;
+  }
+};
+
+namespace isas {
+
+struct entry {
+  isa const* code;
+  renorm_isa id;
+  unsigned required;  // cpu::feature bits
+
+  bool runs_here() const;
+};
+
+struct entries {
+  entry const* first;
+  entry const* last;
+  entry const* begin() const { return first; }
+  entry const* end() const { return last; }
+};
+
+entries compiled();                 // worst to best
+entry const* find(renorm_isa id);   // nullptr if this build has no such instruction set
+entry const& best();
+entry const* active();              // nullptr if RENORM_MAX_ISA is unknown
+bool set_max(renorm_isa id);        // false if find(id) is nullptr
+
+}  // namespace isas
+}  // namespace renorm

@@ -1,0 +1,45 @@
+// S1 = sum(dy), S2 = sum(dy*xhat), xhat = (x - center)*inv. The factor inv keeps the products of denormal or huge x in range.
+#pragma once
+
+#include "kernels/lanes.hpp"
+
+namespace renorm {
+namespace {
+
+template <class V> RENORM_INLINE void add_grad_moments(V x, V dy, V center, V inv, V& sum_dy, V& sum_dy_xhat) {
+  sum_dy = sum_dy + dy;
+  sum_dy_xhat = fma(dy, (x - center) * inv, sum_dy_xhat);
+}
+
+// sums[channel] = {lanes of S1, lanes of S2}, over all samples.
+template <class V, class T = typename V::value>
+void grad_moments_plane(planes const& p, T const* x, T const* dy, T const* center, T const* inv, T* sums) {
+  sum_planes<V>(p, sums, [&](std::size_t c, std::size_t run, lane_set<V>& s1, lane_set<V>& s2) RENORM_LAMBDA {
+    V const mean = V::set(center[c]), scale = V::set(inv[c]), zero = V::set(T(0));
+    for_each_lane<V>(p.length, [&](std::size_t r, std::size_t j, auto k) RENORM_LAMBDA {
+      add_grad_moments(V::load(x + run + j, k, mean), V::load(dy + run + j, k, zero), mean, scale, s1.r[r], s2.r[r]);
+    });
+  });
+}
+
+// sum_dy[j], sum_dy_xhat[j] += over the rows of column j.
+template <class V, class T = typename V::value>
+void grad_moments_pixels(pixels const& p, T const* x, T const* dy, T const* center, T const* inv, T* sum_dy, T* sum_dy_xhat) {
+  for_each_row_group(p.rows, [&](std::size_t first, auto rows) RENORM_LAMBDA {
+    std::size_t const row = first * p.pitch;
+    sweep<V>(p.width, [&](std::size_t j, auto k) RENORM_LAMBDA {
+      V const zero = V::set(T(0));
+      V const mean = V::load(center + j, k, zero), scale = V::load(inv + j, k, zero);
+      V s1 = V::load(sum_dy + j, k, zero), s2 = V::load(sum_dy_xhat + j, k, zero);
+      for (std::size_t r = 0; r < rows; ++r) {
+        std::size_t const at = row + r * p.pitch + j;
+        add_grad_moments(V::load(x + at, k, mean), V::load(dy + at, k, zero), mean, scale, s1, s2);
+      }
+      s1.store(sum_dy + j, k);
+      s2.store(sum_dy_xhat + j, k);
+    });
+  });
+}
+
+}  // namespace
+}  // namespace renorm

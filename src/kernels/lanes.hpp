@@ -1,0 +1,101 @@
+// Building blocks of kernels: loops over registers and tails, the accumulator lanes of one channel.
+#pragma once
+
+#include "kernels/types.hpp"
+#include "simd/vec.hpp"
+
+namespace renorm {
+namespace {
+
+// body(i, k) over [0, n): k is whole<size> for full registers and the number that is left for the tail. Unrolled because a
+// register a loop turn would leave the load ports idle.
+template <class V, class Body> RENORM_INLINE void sweep(std::size_t n, Body const& body) {
+  constexpr std::size_t w = V::size;
+  std::size_t i = 0;
+  for (; i + 4 * w <= n; i += 4 * w) {
+    body(i, whole<w>{});
+    body(i + w, whole<w>{});
+    body(i + 2 * w, whole<w>{});
+    body(i + 3 * w, whole<w>{});
+  }
+  for (; i + w <= n; i += w) body(i, whole<w>{});
+  if (i < n) body(i, n - i);
+}
+
+// The registers that hold all lanes of one sum.
+template <class V> struct lane_set {
+  using T = typename V::value;
+  static constexpr std::size_t registers = lanes<T> / V::size;
+  V r[registers];
+
+  static RENORM_INLINE lane_set zero() {
+    lane_set s;
+    RENORM_UNROLL for (std::size_t i = 0; i < registers; ++i) s.r[i] = V::set(T(0));
+    return s;
+  }
+  static RENORM_INLINE lane_set load(T const* p) {
+    lane_set s;
+    RENORM_UNROLL for (std::size_t i = 0; i < registers; ++i) s.r[i] = V::load(p + i * V::size, whole<V::size>{});
+    return s;
+  }
+  RENORM_INLINE void store(T* p) const {
+    RENORM_UNROLL for (std::size_t i = 0; i < registers; ++i) r[i].store(p + i * V::size, whole<V::size>{});
+  }
+};
+
+// Value i of a run goes to lane i mod lanes: body(register, i, k) for each register's worth of the run.
+template <class V, class Body> RENORM_INLINE void for_each_lane(std::size_t length, Body const& body) {
+  using T = typename V::value;
+  constexpr std::size_t w = V::size, registers = lane_set<V>::registers;
+  std::size_t i = 0;
+  for (; i + lanes<T> <= length; i += lanes<T>)
+    RENORM_UNROLL for (std::size_t k = 0; k < registers; ++k) body(k, i + k * w, whole<w>{});
+  RENORM_UNROLL for (std::size_t k = 0; k < registers; ++k, i += w) {
+    if (i + w <= length) body(k, i, whole<w>{});
+    else if (i < length) body(k, i, length - i);
+  }
+}
+
+// Two sums of each channel over planes: body(channel, offset of the run, lanes of one, lanes of the other) adds a run. The lanes of
+// all channels are kept in memory and the samples taken one by one, so that the tensor is read in its order; only where all of it is
+// in the L1 cache anyway, channels are taken one by one and their lanes stay in registers. Each lane's additions are the same.
+template <class V, class Body> RENORM_INLINE void sum_planes(planes const& p, typename V::value* sums, Body const& body) {
+  using T = typename V::value;
+  constexpr std::size_t l1_values = 16384 / sizeof(T);
+  auto const add = [&](std::size_t i, std::size_t c, lane_set<V>& a, lane_set<V>& b) RENORM_LAMBDA {
+    body(c, i * p.sample_pitch + c * p.channel_pitch, a, b);
+  };
+  auto const store = [&](std::size_t c, lane_set<V> const& a, lane_set<V> const& b) RENORM_LAMBDA {
+    a.store(sums + c * 2 * lanes<T>);
+    b.store(sums + c * 2 * lanes<T> + lanes<T>);
+  };
+  if (p.samples * p.sample_pitch <= l1_values || p.samples == 1) {
+    for (std::size_t c = 0; c < p.channels; ++c) {
+      auto a = lane_set<V>::zero(), b = lane_set<V>::zero();
+      for (std::size_t i = 0; i < p.samples; ++i) add(i, c, a, b);
+      store(c, a, b);
+    }
+    return;
+  }
+  for (std::size_t i = 0; i < p.samples; ++i)
+    for (std::size_t c = 0; c < p.channels; ++c) {
+      T const* const before = sums + c * 2 * lanes<T>;
+      auto a = i == 0 ? lane_set<V>::zero() : lane_set<V>::load(before);
+      auto b = i == 0 ? lane_set<V>::zero() : lane_set<V>::load(before + lanes<T>);
+      add(i, c, a, b);
+      store(c, a, b);
+    }
+}
+
+// Rows of a pixel sweep share one load of the coefficients; more than four rows at a 4 KB pitch thrash an 8-way L1.
+inline constexpr std::size_t rows_at_once = 4;
+
+// body(first row, number of rows as a type) over groups of rows.
+template <class Body> RENORM_INLINE void for_each_row_group(std::size_t rows, Body const& body) {
+  std::size_t r = 0;
+  for (; r + rows_at_once <= rows; r += rows_at_once) body(r, whole<rows_at_once>{});
+  for (; r < rows; ++r) body(r, whole<1>{});
+}
+
+}  // namespace
+}  // namespace renorm

@@ -1,0 +1,48 @@
+// Portions of work on the caller's threads.
+#pragma once
+
+#include "renorm/renorm.h"
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace renorm {
+
+struct executor {
+  renorm_parallel_for parallel_for;  // nullptr: the calling thread
+  void* ctx;
+  std::size_t threads;  // 1 without parallel_for
+};
+
+// Tasks that one call hands to an executor at most: larger numbers of portions are dealt out in ranges.
+inline constexpr std::size_t max_tasks = 512;
+
+// Runs f(0) ... f(portions - 1), each once, whatever the executor does: a task is claimed before it runs, and what the executor
+// has left the calling thread does itself.
+template <class F> void parallel(executor const& e, std::size_t portions, F const& f) {
+  if (e.parallel_for == nullptr || portions < 2) {
+    for (std::size_t i = 0; i < portions; ++i) f(i);
+    return;
+  }
+  struct job {
+    F const& f;
+    std::size_t portions, tasks;
+    std::atomic<std::uint64_t> claimed[max_tasks / 64];
+
+    bool claim(std::size_t i) {
+      std::uint64_t const bit = std::uint64_t(1) << i % 64;
+      return (claimed[i / 64].fetch_or(bit, std::memory_order_acq_rel) & bit) == 0;
+    }
+    std::size_t border(std::size_t i) const { return portions / tasks * i + (i < portions % tasks ? i : portions % tasks); }
+    static void run(void* arg, std::size_t i) {
+      job& j = *static_cast<job*>(arg);
+      if (i >= j.tasks || !j.claim(i)) return;
+      for (std::size_t k = j.border(i); k < j.border(i + 1); ++k) j.f(k);
+    }
+  } j{f, portions, portions < max_tasks ? portions : max_tasks, {}};
+  e.parallel_for(e.ctx, j.tasks, &job::run, &j);
+  for (std::size_t i = 0; i < j.tasks; ++i) job::run(&j, i);
+}
+
+}  // namespace renorm

@@ -1,0 +1,74 @@
+#include "op/schedule.hpp"
+
+#include "isa/cpu.hpp"
+
+namespace renorm {
+namespace {
+
+std::size_t divide_up(std::size_t a, std::size_t b) { return a / b + (a % b != 0); }
+std::size_t smaller(std::size_t a, std::size_t b) { return a < b ? a : b; }
+std::size_t larger(std::size_t a, std::size_t b) { return a > b ? a : b; }
+
+// Contiguous bytes per sample and tensor that make DRAM pages and prefetchers work: 4-16 KB measured alike, less is slower.
+constexpr std::size_t run_bytes = 8192;
+
+// Portions for each thread: enough that the last ones to finish cost little.
+constexpr std::size_t portions_per_thread = 4;
+
+// Below this many bytes, waking threads costs more than they save.
+constexpr std::size_t serial_bytes = 128 * 1024;
+
+void set_channel_blocks(schedule& p, std::size_t channels_per_block) {
+  p.block_channels = channels_per_block;
+  p.channel_blocks = divide_up(p.channels, channels_per_block);
+}
+
+void set_segment_ranges(schedule& p, std::size_t wanted) {
+  p.range_segments = divide_up(p.segments, smaller(wanted, p.segments));
+  p.segment_ranges = divide_up(p.segments, p.range_segments);
+}
+
+// Blocks of channels where there are enough of them for all threads; else their segments are divided, too.
+void cut_nchw(schedule& p, order const& o, std::size_t element_size, std::size_t wanted) {
+  std::size_t const run_channels = divide_up(run_bytes, larger(1, o.shape.s * element_size));
+  std::size_t const shared_channels = larger(1, p.channels / wanted);
+  set_channel_blocks(p, smaller(smaller(run_channels, shared_channels), max_block_channels));
+  p.fused = wanted == 1 || p.channel_blocks >= wanted;
+  set_segment_ranges(p, p.fused ? 1 : divide_up(wanted, p.channel_blocks));
+}
+
+void cut_nhwc(schedule& p, std::size_t wanted) {
+  p.fused = false;
+  set_channel_blocks(p, p.channels);
+  set_segment_ranges(p, wanted);
+}
+
+std::size_t wanted_portions(order const& o, std::size_t element_size, std::size_t threads) {
+  bool const serial = threads == 1 || o.shape.values() * element_size < serial_bytes;
+  return serial ? 1 : threads * portions_per_thread;
+}
+
+}  // namespace
+
+portion schedule::at(std::size_t i) const {
+  std::size_t const channel = i % channel_blocks * block_channels, segment = i / channel_blocks * range_segments;
+  return {channel, smaller(block_channels, channels - channel), segment, smaller(range_segments, segments - segment)};
+}
+
+schedule make_schedule(order const& o, std::size_t element_size, std::size_t threads) {
+  schedule p{};
+  p.channels = o.shape.c;
+  p.segments = o.segments;
+  std::size_t const wanted = wanted_portions(o, element_size, threads);
+  if (o.shape.layout == layout::nchw) cut_nchw(p, o, element_size, wanted);
+  else cut_nhwc(p, wanted);
+  return p;
+}
+
+std::size_t sweep_portions(order const& o, std::size_t element_size, std::size_t units, std::size_t threads) {
+  return smaller(units, wanted_portions(o, element_size, threads));
+}
+
+bool output_bypasses_cache(std::size_t touched) { return touched > cpu::detect_caches().l3; }
+
+}  // namespace renorm
