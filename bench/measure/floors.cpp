@@ -1,0 +1,68 @@
+#include "measure/floors.hpp"
+
+#include "measure/tensors.hpp"
+#include "measure/threads.hpp"
+
+#include <memory>
+
+namespace bench {
+namespace {
+
+// The best of this machine, whatever instruction set the library is limited to.
+floor_loops const& best_loops() {
+#ifdef RENORM_FLOORS_X86
+  if (renorm_best_isa() == RENORM_ISA_AVX512) return floors_avx512;
+  if (renorm_best_isa() == RENORM_ISA_AVX2) return floors_avx2;
+#endif
+  return floors_portable;
+}
+
+struct floor_run {
+  floor_kind kind;
+  bool stream;
+  std::size_t bytes;
+  std::size_t threads;
+  renorm_exec exec;
+  std::shared_ptr<tensors const> data;
+  floor_loops const& loops = best_loops();
+
+  void operator()() const {
+    if (threads == 1) part(0);
+    else exec.parallel_for(exec.ctx, threads, task, const_cast<floor_run*>(this));
+  }
+
+ private:
+  static void task(void* self, std::size_t index) { static_cast<floor_run const*>(self)->part(index); }
+
+  // Parts meet at page borders: no two threads write to one line.
+  std::size_t border(std::size_t index) const { return index == threads ? bytes : bytes / threads * index / 4096 * 4096; }
+
+  void part(std::size_t index) const {
+    std::size_t const first = border(index), size = border(index + 1) - first;
+    std::byte const* const x = static_cast<std::byte const*>(data->x.data()) + first;
+    std::byte const* const dy = static_cast<std::byte const*>(data->dy.data()) + first;
+    std::byte* const y = static_cast<std::byte*>(data->out.data()) + first;
+    if (kind == floor_kind::read_copy || kind == floor_kind::read2_triad) loops.read(x, size);
+    if (kind == floor_kind::read2_triad) loops.read(dy, size);
+    if (kind == floor_kind::copy || kind == floor_kind::read_copy) loops.copy(x, y, size, stream);
+    else loops.triad(x, dy, y, size, stream);
+  }
+};
+
+}  // namespace
+
+floor_kind floor_of(spec const& s) {
+  if (s.op == op::inference) return floor_kind::copy;
+  if (!s.is_backward()) return floor_kind::read_copy;
+  return s.layout == RENORM_NCHW ? floor_kind::triad : floor_kind::read2_triad;
+}
+
+std::vector<call> floor_calls(spec const& s) {
+  auto const data = shared_tensors(s.dtype, s.shape.values());
+  auto const run = [&](bool stream) {
+    return floor_run{floor_of(s), stream, s.tensor_bytes(), static_cast<std::size_t>(s.threads), make_exec(s.threads), data};
+  };
+  return {run(false), run(true)};
+}
+
+}  // namespace bench

@@ -1,0 +1,39 @@
+// The limits that an operation is held against: the same bytes moved, and nothing computed.
+#pragma once
+
+#include "measure/interleave.hpp"
+#include "measure/spec.hpp"
+
+#include <cstddef>
+#include <vector>
+
+namespace bench {
+
+enum class floor_kind {
+  copy,        // read x, write y
+  read_copy,   // read x, then copy
+  triad,       // read x and dy, write dx
+  read2_triad  // read x, read dy, then triad
+};
+
+inline constexpr named<floor_kind> floor_kinds[] = {{"copy", floor_kind::copy},
+                                                    {"read_copy", floor_kind::read_copy},
+                                                    {"triad", floor_kind::triad},
+                                                    {"read2_triad", floor_kind::read2_triad}};
+
+// NHWC has all of x and dy between its reduction and its sweep, so both come from memory twice.
+floor_kind floor_of(spec const& s);
+
+// The floor of s with plain and with non-temporal stores, in as many threads. The faster one is the limit.
+std::vector<call> floor_calls(spec const& s);
+
+// Loops of one instruction set, over any number of bytes; y lies on a multiple of 64.
+struct floor_loops {
+  void (*read)(std::byte const* x, std::size_t bytes);
+  void (*copy)(std::byte const* x, std::byte* y, std::size_t bytes, bool stream);
+  void (*triad)(std::byte const* x, std::byte const* dy, std::byte* y, std::size_t bytes, bool stream);
+};
+
+extern floor_loops const floors_portable, floors_avx2, floors_avx512;
+
+}  // namespace bench

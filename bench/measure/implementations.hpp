@@ -1,0 +1,22 @@
+// Who takes part in a measurement.
+#pragma once
+
+#include "measure/interleave.hpp"
+#include "measure/spec.hpp"
+
+#include <string>
+#include <vector>
+
+namespace bench {
+
+struct implementation {
+  std::string name;
+  bool is_floor;
+  // Ways to do the same; the fastest one counts. The calls keep alive what they work on.
+  std::vector<call> (*prepare)(spec const&);
+};
+
+// In the order in which they take turns: renorm first, the floor last.
+std::vector<implementation> implementations(spec const& s);
+
+}  // namespace bench

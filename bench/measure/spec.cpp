@@ -1,0 +1,23 @@
+#include "measure/spec.hpp"
+
+namespace bench {
+
+std::vector<shape> const& shapes() {
+  static std::vector<shape> const list = {
+#define RENORM_SHAPE(group, n, c, h, w) {#group, n, c, h, w},
+#include "shapes.inc"
+#undef RENORM_SHAPE
+  };
+  return list;
+}
+
+std::string name_of(shape const& s) {
+  return std::to_string(s.n) + 'x' + std::to_string(s.c) + 'x' + std::to_string(s.h) + 'x' + std::to_string(s.w);
+}
+
+std::string name_of(spec const& s) {
+  return std::string(name_of(ops, s.op)) + '/' + name_of(layouts, s.layout) + '/' + name_of(dtypes, s.dtype) + '/' + name_of(s.shape) +
+         "/t" + std::to_string(s.threads);
+}
+
+}  // namespace bench

@@ -1,0 +1,113 @@
+#include "measure/speed_table.hpp"
+
+#include "measure/implementations.hpp"
+
+#include <cmath>
+
+namespace bench {
+namespace {
+
+struct prepared {
+  std::vector<call> calls;
+  std::vector<std::size_t> owner;  // of each call: which implementation
+};
+
+prepared prepare(spec const& s, std::vector<implementation> const& all) {
+  prepared p;
+  for (std::size_t i = 0; i < all.size(); ++i)
+    for (call& c : all[i].prepare(s)) {
+      p.calls.push_back(std::move(c));
+      p.owner.push_back(i);
+    }
+  return p;
+}
+
+timing fastest_of(std::size_t implementation, prepared const& p, std::vector<timing> const& timings) {
+  timing best = {HUGE_VAL, HUGE_VAL, HUGE_VAL};
+  for (std::size_t i = 0; i < timings.size(); ++i)
+    if (p.owner[i] == implementation && timings[i].median < best.median) best = timings[i];
+  return best;
+}
+
+double floor_seconds(measurement const& m) {
+  for (result const& r : m.results)
+    if (r.is_floor) return r.time.median;
+  return NAN;
+}
+
+double share_of_limit(measurement const& m, result const& r) { return floor_seconds(m) / r.time.median; }
+
+double gigabytes_per_second(measurement const& m, result const& r) { return static_cast<double>(m.what.bytes()) / r.time.median / 1e9; }
+
+bool same_table(spec const& a, spec const& b) {
+  return a.op == b.op && a.layout == b.layout && a.dtype == b.dtype && a.threads == b.threads;
+}
+
+void print_heading(spec const& s) {
+  std::printf("\n%s, %s, %s, %d thread%s", name_of(ops, s.op), name_of(layouts, s.layout), name_of(dtypes, s.dtype), s.threads,
+              s.threads == 1 ? "" : "s");
+  for (implementation const& i : implementations(s))
+    if (i.is_floor) std::printf("; limit: %s", i.name.c_str());
+  std::printf("\n  %-18s %-8s %10s %8s %12s\n", "shape", "", "ms", "GB/s", "% of limit");
+}
+
+void print_row(measurement const& m) {
+  for (result const& r : m.results)
+    if (!r.is_floor)
+      std::printf("  %-18s %-8s %10.4f %8.1f %12.0f\n", name_of(m.what.shape).c_str(), r.implementation.c_str(), r.time.median * 1e3,
+                  gigabytes_per_second(m, r), 100 * share_of_limit(m, r));
+  std::fflush(stdout);
+}
+
+// Geometric means of the percentages of [first, end), for each implementation.
+void print_means(std::vector<measurement> const& all, std::size_t first) {
+  for (std::size_t i = 0; i < all[first].results.size(); ++i) {
+    if (all[first].results[i].is_floor) continue;
+    double logs = 0;
+    for (std::size_t row = first; row < all.size(); ++row) logs += std::log(share_of_limit(all[row], all[row].results[i]));
+    std::printf("  %-18s %-8s %10s %8s %12.0f\n", "geometric mean", all[first].results[i].implementation.c_str(), "", "",
+                100 * std::exp(logs / static_cast<double>(all.size() - first)));
+  }
+}
+
+}  // namespace
+
+measurement measure(spec const& s, sampling const& how) {
+  std::vector<implementation> const all = implementations(s);
+  prepared const p = prepare(s, all);
+  std::vector<timing> const timings = interleave(p.calls, how);
+  measurement m = {s, {}};
+  for (std::size_t i = 0; i < all.size(); ++i) m.results.push_back({all[i].name, all[i].is_floor, fastest_of(i, p, timings)});
+  return m;
+}
+
+std::vector<measurement> measure_and_print(std::vector<spec> const& specs, sampling const& how) {
+  std::vector<measurement> all;
+  std::size_t table = 0;
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    if (i == 0 || !same_table(specs[i - 1], specs[i])) {
+      print_heading(specs[i]);
+      table = i;
+    }
+    all.push_back(measure(specs[i], how));
+    print_row(all.back());
+    bool const ends = i + 1 == specs.size() || !same_table(specs[i], specs[i + 1]);
+    if (ends && i > table) print_means(all, table);
+  }
+  return all;
+}
+
+void write_json(std::FILE* file, std::vector<measurement> const& measurements) {
+  std::fprintf(file, "{\"build\": \"%s\", \"isa\": \"%s\", \"results\": [", renorm_build_info(), renorm_isa_name(renorm_active_isa()));
+  char const* separator = "\n";
+  for (measurement const& m : measurements)
+    for (result const& r : m.results) {
+      std::fprintf(file, "%s{\"name\": \"%s/%s\", \"seconds\": %.9g, \"lower_quartile\": %.9g, \"upper_quartile\": %.9g, ", separator,
+                   name_of(m.what).c_str(), r.implementation.c_str(), r.time.median, r.time.lower, r.time.upper);
+      std::fprintf(file, "\"bytes\": %zu, \"floor_over_time\": %.6g}", m.what.bytes(), share_of_limit(m, r));
+      separator = ",\n";
+    }
+  std::fprintf(file, "\n]}\n");
+}
+
+}  // namespace bench

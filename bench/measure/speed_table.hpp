@@ -1,0 +1,32 @@
+// Measurements as a person and as a program read them.
+#pragma once
+
+#include "measure/interleave.hpp"
+#include "measure/spec.hpp"
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+namespace bench {
+
+struct result {
+  std::string implementation;
+  bool is_floor;
+  timing time;
+};
+
+struct measurement {
+  spec what;
+  std::vector<result> results;  // one for each of implementations(what)
+};
+
+// All implementations of s, interleaved.
+measurement measure(spec const& s, sampling const& how);
+
+// One table for each operation, layout, dtype and number of threads, printed as it is measured.
+std::vector<measurement> measure_and_print(std::vector<spec> const& specs, sampling const& how);
+
+void write_json(std::FILE* file, std::vector<measurement> const& measurements);
+
+}  // namespace bench

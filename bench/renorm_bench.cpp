@@ -1,0 +1,16 @@
+// Google Benchmark over operations and kernels; bench/README.md defines names and counters.
+#include "register.hpp"
+
+#include <benchmark/benchmark.h>
+#include <renorm/renorm.h>
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  benchmark::AddCustomContext("renorm", renorm_build_info());
+  benchmark::AddCustomContext("isa", renorm_isa_name(renorm_active_isa()));
+  bench::register_ops();
+  bench::register_kernels();
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+}

@@ -1,0 +1,154 @@
+// Measures operations against the limit of the machine, interleaved, and prints tables. See usage below.
+#include "measure/speed_table.hpp"
+#include "measure/threads.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace bench;
+
+char const usage[] =
+    "renorm_table [--op=...] [--layout=...] [--dtype=...] [--threads=...] [--shape=...] [--rounds=N] [--json=FILE]\n"
+    "\n"
+    "  --op       of train, renorm_train, inference, backward, renorm_backward; all if not given\n"
+    "  --layout   of nchw, nhwc; both if not given\n"
+    "  --dtype    of f32, f64; f32 if not given\n"
+    "  --threads  numbers; 1 and all if not given\n"
+    "  --shape    of the groups in bench/shapes.inc or NxCxHxW of your own; the groups if not given\n"
+    "  --rounds   samples of each candidate; 15 if not given\n"
+    "  --json     writes the results to FILE as well\n"
+    "\n"
+    "Several values go with commas: --op=train,backward. RENORM_MAX_ISA limits the instruction set.\n";
+
+[[noreturn]] void refuse(std::string const& what) {
+  std::fprintf(stderr, "%s: not understood\n\n%s", what.c_str(), usage);
+  std::exit(2);
+}
+
+std::vector<std::string> split(std::string const& list) {
+  std::vector<std::string> items;
+  for (std::size_t from = 0; from <= list.size();) {
+    std::size_t const to = std::min(list.find(',', from), list.size());
+    items.push_back(list.substr(from, to - from));
+    from = to + 1;
+  }
+  return items;
+}
+
+template <class Value, std::size_t count> Value value_of(named<Value> const (&list)[count], std::string const& name) {
+  for (auto const& entry : list)
+    if (name == entry.name) return entry.value;
+  refuse(name);
+}
+
+template <class Value, std::size_t count> std::vector<Value> values_of(named<Value> const (&list)[count], std::string const& names) {
+  std::vector<Value> values;
+  for (std::string const& name : split(names)) values.push_back(value_of(list, name));
+  return values;
+}
+
+template <class Value, std::size_t count> std::vector<Value> all_of(named<Value> const (&list)[count]) {
+  std::vector<Value> values;
+  for (auto const& entry : list) values.push_back(entry.value);
+  return values;
+}
+
+int positive(std::string const& text) {
+  char* end;
+  long const number = std::strtol(text.c_str(), &end, 10);
+  if (text.empty() || *end != '\0' || number < 1 || number > 1000000) refuse(text);
+  return static_cast<int>(number);
+}
+
+std::vector<int> numbers(std::string const& list) {
+  std::vector<int> values;
+  for (std::string const& item : split(list)) values.push_back(positive(item));
+  return values;
+}
+
+shape custom_shape(std::string const& name) {
+  long long n, c, h, w;
+  int used = 0;
+  bool const read = std::sscanf(name.c_str(), "%lldx%lldx%lldx%lld%n", &n, &c, &h, &w, &used) == 4;
+  if (!read || static_cast<std::size_t>(used) != name.size() || n < 1 || c < 1 || h < 1 || w < 1) refuse(name);
+  return {"custom", n, c, h, w};
+}
+
+std::vector<shape> shapes_of(std::string const& names) {
+  std::vector<shape> chosen;
+  for (std::string const& name : split(names)) {
+    std::size_t const before = chosen.size();
+    for (shape const& s : shapes())
+      if (name == s.group) chosen.push_back(s);
+    if (chosen.size() == before) chosen.push_back(custom_shape(name));
+  }
+  return chosen;
+}
+
+struct options {
+  std::vector<op> chosen_ops = all_of(ops);
+  std::vector<renorm_layout> chosen_layouts = all_of(layouts);
+  std::vector<renorm_dtype> chosen_dtypes = {RENORM_F32};
+  std::vector<int> threads = thread_counts();
+  std::vector<shape> chosen_shapes = shapes();
+  sampling how;
+  std::string json;
+
+  void set(std::string const& key, std::string const& value) {
+    if (key == "--op") chosen_ops = values_of(ops, value);
+    else if (key == "--layout") chosen_layouts = values_of(layouts, value);
+    else if (key == "--dtype") chosen_dtypes = values_of(dtypes, value);
+    else if (key == "--threads") threads = numbers(value);
+    else if (key == "--shape") chosen_shapes = shapes_of(value);
+    else if (key == "--rounds") how.rounds = positive(value);
+    else if (key == "--json") json = value;
+    else refuse(key);
+  }
+
+  std::vector<spec> specs() const {
+    std::vector<spec> list;
+    for (op const o : chosen_ops)
+      for (renorm_layout const l : chosen_layouts)
+        for (renorm_dtype const d : chosen_dtypes)
+          for (int const t : threads)
+            for (shape const& s : chosen_shapes) list.push_back({o, l, d, s, t});
+    return list;
+  }
+};
+
+options parse(int argc, char** argv) {
+  options o;
+  for (int i = 1; i < argc; ++i) {
+    std::string const argument = argv[i];
+    if (argument == "--help") {
+      std::fputs(usage, stdout);
+      std::exit(0);
+    }
+    std::size_t const equals = argument.find('=');
+    if (equals == std::string::npos) refuse(argument);
+    o.set(argument.substr(0, equals), argument.substr(equals + 1));
+  }
+  return o;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  options const o = parse(argc, argv);
+  std::printf("%s\ninstruction set: %s\n", renorm_build_info(), renorm_isa_name(renorm_active_isa()));
+  std::vector<measurement> const measurements = measure_and_print(o.specs(), o.how);
+  if (o.json.empty()) return 0;
+
+  std::FILE* const file = std::fopen(o.json.c_str(), "w");
+  if (file == nullptr) {
+    std::perror(o.json.c_str());
+    return 1;
+  }
+  write_json(file, measurements);
+  return std::fclose(file) == 0 ? 0 : 1;
+}

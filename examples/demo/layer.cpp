@@ -1,0 +1,51 @@
+#include "layer.hpp"
+
+namespace demo {
+namespace {
+
+renorm_desc describe(view const& v, std::uint32_t flags, double rmax, double dmax) {
+  renorm_desc desc;
+  bench::require(renorm_desc_init(&desc, sizeof desc));
+  desc.flags = flags;
+  desc.layout = v.layout;
+  desc.c = static_cast<std::int64_t>(v.channels);
+  desc.s = static_cast<std::int64_t>(v.positions);
+  desc.rmax = rmax;
+  desc.dmax = dmax;
+  return desc;
+}
+
+}  // namespace
+
+layer::layer(view const& v, std::uint32_t flags, double rmax, double dmax) : normalization(describe(v, flags, rmax, dmax)), images(v) {
+  for (std::size_t c = 0; c < v.channels; ++c) {
+    float const place = static_cast<float>(c) / static_cast<float>(v.channels);
+    gamma[c] = 0.5f + place;
+    beta[c] = place - 0.5f;
+  }
+}
+
+void layer::set_batch(tensor const& x) { desc.n = static_cast<std::int64_t>(x.size() / (images.channels * images.positions)); }
+
+tensor layer::train(tensor const& x) {
+  tensor y(x.size());
+  set_batch(x);
+  normalization::train(x.data(), y.data(), nullptr);
+  return y;
+}
+
+tensor layer::inference(tensor const& x) {
+  tensor y(x.size());
+  set_batch(x);
+  normalization::inference(x.data(), y.data(), nullptr);
+  return y;
+}
+
+tensor layer::backward(tensor const& x, tensor const& dy) {
+  tensor dx(x.size());
+  set_batch(x);
+  normalization::backward(x.data(), dy.data(), dx.data(), nullptr);
+  return dx;
+}
+
+}  // namespace demo
