@@ -1,0 +1,221 @@
+// The same bits for any number of threads, any executor, any alignment, whole calls and parts, and on every instruction set that
+// promises them.
+#include "support/compare.hpp"
+#include "support/executors.hpp"
+#include "support/isas.hpp"
+#include "support/random.hpp"
+#include "support/reduced.hpp"
+#include "support/sample.hpp"
+#include "support/steps.hpp"
+
+#include <cinttypes>
+#include <cstdio>
+#include <cstring>
+
+namespace renorm_test {
+namespace {
+
+struct extents {
+  std::int64_t n, c, s;
+};
+
+// Few, odd and many channels; one sample, one position, long planes; small calls, and calls large enough to be shared out.
+std::vector<extents> shapes() {
+  if (reduced()) return {{1, 1, 1}, {3, 17, 5}, {2, 3, 41}, {1, 1, 33000}};
+  return {{1, 1, 1},     {5, 3, 7},     {2, 37, 29},    {40, 16, 9},   {1, 1, 70001},  {1, 64, 4097},
+          {3, 3, 20011}, {40, 130, 49}, {3000, 64, 1},  {2500, 37, 3}, {2000, 1, 33},  {64, 16, 196}};
+}
+
+constexpr std::uint32_t variants[] = {
+    0,
+    RENORM_FLAG_UNBIASED | RENORM_FLAG_UNBIASED_RUNNING,
+    RENORM_FLAG_BATCH_RENORM,
+    RENORM_FLAG_BATCH_RENORM | RENORM_FLAG_TRACK_SIGMA | RENORM_FLAG_SKIP_NONFINITE,
+};
+
+constexpr std::size_t tensor_kinds = 4;
+
+// The i-th of the element types and layouts.
+renorm_desc make_desc(extents const& e, std::size_t i) {
+  renorm_desc desc = renorm_test::make_desc(e.n, e.c, e.s);
+  desc.dtype = i % 2 == 0 ? RENORM_F32 : RENORM_F64;
+  desc.layout = i / 2 == 0 ? RENORM_NCHW : RENORM_NHWC;
+  return desc;
+}
+
+std::string describe(renorm_desc const& d) {
+  std::string const extents = std::to_string(d.n) + 'x' + std::to_string(d.c) + 'x' + std::to_string(d.s);
+  return std::string(d.dtype == RENORM_F32 ? "f32 " : "f64 ") + (d.layout == RENORM_NCHW ? "nchw " : "nhwc ") + extents + " flags " +
+         std::to_string(d.flags);
+}
+
+// Every step of every shape: body(problem, step), step being train or infer.
+template <class Body> void for_each_step(std::vector<extents> const& shapes, Body const& body) {
+  for (extents const& e : shapes)
+    for (std::size_t i = 0; i < tensor_kinds; ++i) {
+      problem p = mixed_problem(make_desc(e, i), static_cast<std::uint64_t>(e.n + e.c + e.s) + i);
+      body(p, infer);
+      for (std::uint32_t flags : variants) {
+        p.desc.flags = flags;
+        body(p, train);
+      }
+    }
+}
+
+// SSE2 has no fused multiply-add, and other bits.
+bool promises_bits(renorm_isa isa) { return std::strcmp(renorm_isa_name(isa), "sse2") != 0; }
+
+class Bits : public IsaTest {
+ protected:
+  template <class Body> void for_each_promising_isa(Body const& body) {
+    for_each_isa([&] {
+      if (promises_bits(renorm_active_isa())) body();
+    });
+  }
+
+  // What a step gives on the scalar instruction set, serially.
+  template <class Step> values baseline(problem const& p, Step const& step) {
+    EXPECT_EQ(renorm_set_max_isa(RENORM_ISA_SCALAR), RENORM_OK);
+    return step(p, {});
+  }
+};
+
+TEST_F(Bits, AreTheSameOnEveryIsa) {
+  for_each_step(shapes(), [&](problem const& p, auto const& step) {
+    SCOPED_TRACE(describe(p.desc));
+    values const want = baseline(p, step);
+    for_each_promising_isa([&] {
+      expect_same_bits(step(p, {}), want);
+      expect_same_bits(step(p, {true}), want);
+    });
+  });
+}
+
+TEST_F(Bits, AreTheSameOnAnyThreads) {
+  std::int64_t calls = 0;
+  auto const check = [&](problem const& p, auto const& step) {
+    SCOPED_TRACE(describe(p.desc));
+    values const want = baseline(p, step);
+    for_each_promising_isa([&] {
+      for (renorm_parallel_for parallel_for : {fair_parallel_for, hostile_parallel_for})
+        for (std::int32_t threads : {1, 2, 3, 7}) {
+          SCOPED_TRACE(testing::Message() << threads << (parallel_for == fair_parallel_for ? " fair" : " hostile") << " threads");
+          executor pool(threads);
+          way how;
+          how.parts = threads == 3;
+          how.parallel_for = parallel_for;
+          how.ctx = &pool;
+          how.concurrency = threads;
+          expect_same_bits(step(p, how), want);
+          calls += pool.calls;
+        }
+    });
+  };
+  for_each_step(shapes(), check);
+  EXPECT_GT(calls, 0);
+}
+
+TEST_F(Bits, AreTheSameForUnknownConcurrency) {
+  for_each_step({{64, 16, 196}}, [&](problem const& p, auto const& step) {
+    SCOPED_TRACE(describe(p.desc));
+    values const want = baseline(p, step);
+    executor pool(2);
+    way how;
+    how.parallel_for = hostile_parallel_for;
+    how.ctx = &pool;
+    expect_same_bits(step(p, how), want);
+  });
+}
+
+TEST_F(Bits, AreTheSameForAnyAlignment) {
+  for_each_step({{3, 17, 5}, {2, 3, 41}, {2, 64, 9}}, [&](problem const& p, auto const& step) {
+    SCOPED_TRACE(describe(p.desc));
+    values const want = baseline(p, step);
+    for_each_promising_isa([&] {
+      for (aliasing alias : {aliasing::none, aliasing::onto_dy, aliasing::onto_x})
+        for (std::size_t offset = 0; offset < 16; offset += reduced() ? 5 : 1) {
+          SCOPED_TRACE(testing::Message() << "offset " << offset << ", aliasing " << static_cast<int>(alias));
+          way how;
+          how.alias = alias;
+          how.where.offset = offset;
+          how.parts = offset % 2 == 1;
+          expect_same_bits(step(p, how), want);
+        }
+    });
+  });
+}
+
+// Parts that no step is made of.
+TEST_F(Bits, OfMergeAndSigmaFloor) {
+  for (std::int64_t c : {1, 2, 3, 7, 8, 9, 16, 37}) {
+    SCOPED_TRACE(c);
+    problem const p = mixed_problem(make_desc({1, c, 2}, 1), 3);
+    auto const run = [&] {
+      std::int64_t count = 5;
+      std::int64_t const other_count = 7;
+      values v;
+      v.mean = p.running_mean;
+      v.var = v.r = v.d = v.sigma = p.running_var;
+      renorm_merge_args merge{};
+      merge.struct_size = sizeof merge;
+      merge.count = &count;
+      merge.mean = v.mean.data();
+      merge.m2 = v.var.data();
+      merge.other_count = &other_count;
+      merge.other_mean = p.beta.data();
+      merge.other_m2 = p.running_var.data();
+      EXPECT_EQ(renorm_merge(&p.desc, &merge, nullptr), RENORM_OK);
+
+      renorm_desc desc = p.desc;
+      desc.flags = RENORM_FLAG_BATCH_RENORM;
+      renorm_correction_args correction{};
+      correction.struct_size = sizeof correction;
+      correction.count = &count;
+      correction.mean = v.mean.data();
+      correction.m2 = v.var.data();
+      correction.running_mean = p.running_mean.data();
+      correction.running_var = p.running_var.data();
+      correction.sigma_floor = 1.5;
+      correction.sigma = v.sigma.data();
+      correction.r = v.r.data();
+      correction.d = v.d.data();
+      EXPECT_EQ(renorm_correction(&desc, &correction, nullptr), RENORM_OK);
+      v.running_var = v.var;
+      return v;
+    };
+    ASSERT_EQ(renorm_set_max_isa(RENORM_ISA_SCALAR), RENORM_OK);
+    values const want = run();
+    for_each_promising_isa([&] { expect_same_bits(run(), want); });
+  }
+}
+
+std::string hexadecimal(std::uint64_t v) {
+  char digits[17];
+  std::snprintf(digits, sizeof digits, "%016" PRIx64, v);
+  return digits;
+}
+
+// Prints a line for each element type, layout and operation, so that builds for other processors can be compared.
+TEST_F(Bits, Hash) {
+  std::vector<std::string> first;
+  for_each_promising_isa([&] {
+    std::vector<std::string> lines;
+    std::uint64_t total = 0;
+    for_each_step({{1, 1, 1}, {3, 17, 5}, {2, 3, 41}, {2, 64, 9}, {5, 37, 1}, {1, 1, 9001}}, [&](problem const& p, auto const& step) {
+      std::uint64_t hash = 0;
+      values const got = step(p, {});
+      for_each_array([&](char const*, array const& a) { hash = hash_bits(a, hash); }, got);
+      total = (total ^ hash) * 0x9e3779b97f4a7c15u;
+      lines.push_back(hexadecimal(hash) + ' ' + describe(p.desc) + (step == infer ? " inference" : " training"));
+    });
+    lines.push_back(hexadecimal(total) + " total");
+    if (first.empty()) {
+      first = lines;
+      for (std::string const& line : lines) std::printf("bits %s\n", line.c_str());
+    }
+    EXPECT_EQ(lines, first);
+  });
+}
+
+}  // namespace
+}  // namespace renorm_test

@@ -1,0 +1,213 @@
+// The cases of data/golden: every layout, element type and instruction set, by whole calls and by parts.
+#include "support/compare.hpp"
+#include "support/golden.hpp"
+#include "support/isas.hpp"
+#include "support/reference.hpp"
+#include "support/steps.hpp"
+#include "support/tolerance.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <tuple>
+
+namespace renorm_test {
+namespace {
+
+struct element_types {
+  renorm_dtype tensor, params, running;
+};
+
+constexpr element_types all_types[] = {{RENORM_F32, 0, 0}, {RENORM_F32, RENORM_F64, RENORM_F64}, {RENORM_F64, 0, 0}};
+
+std::vector<std::string> case_names() {
+  std::vector<std::string> names;
+  for (auto const& entry : std::filesystem::directory_iterator(RENORM_TEST_DATA "/golden"))
+    if (entry.path().extension() == ".txt") names.push_back(entry.path().stem().string());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+class Golden : public IsaTest, public testing::WithParamInterface<std::string> {
+ protected:
+  golden_case const g_{std::string(RENORM_TEST_DATA "/golden/") + GetParam() + ".txt"};
+
+  // Inputs, with the arrays that begin with prefix.
+  problem make_problem(std::string const& prefix = "") const {
+    problem p;
+    p.desc = make_desc(g_.integer("n"), g_.integer("c"), g_.integer("s"));
+    if (g_.has("eps")) p.desc.eps = g_.number("eps");
+    if (g_.has("momentum")) p.desc.momentum = g_.number("momentum");
+    if (g_.has(prefix + "rmax")) {
+      p.desc.flags |= RENORM_FLAG_BATCH_RENORM;
+      p.desc.rmax = g_.number(prefix + "rmax");
+      p.desc.dmax = g_.number(prefix + "dmax");
+    }
+    if (g_.flag("unbiased")) p.desc.flags |= RENORM_FLAG_UNBIASED;
+    if (tracks_sigma()) p.desc.flags |= RENORM_FLAG_TRACK_SIGMA;
+    p.x = g_.values(prefix + "x");
+    p.dy = g_.values(prefix + "dy");
+    p.dy.resize(p.x.size());
+    p.gamma = g_.values("gamma");
+    p.beta = g_.values("beta");
+    p.running_mean = g_.values("running_mean");
+    p.running_var = g_.values(tracks_sigma() ? "running_sigma" : "running_var");
+    return p;
+  }
+
+  // spread: name of the array of new running variances or deviations.
+  values expected(std::string const& prefix, std::string const& spread) const {
+    values want;
+    want.y = g_.values(prefix + "y");
+    want.mean = g_.values(prefix + "mean");
+    want.var = g_.values(prefix + "var");
+    want.sigma = g_.values(prefix + "sigma_batch");
+    want.r = g_.values(prefix + "r");
+    want.d = g_.values(prefix + "d");
+    want.running_mean = g_.values(prefix + "new_running_mean");
+    want.running_var = g_.values(prefix + spread);
+    want.dx = g_.values(prefix + "dx");
+    want.dgamma = g_.values(prefix + "dgamma");
+    want.dbeta = g_.values(prefix + "dbeta");
+    return want;
+  }
+
+  bool tracks_sigma() const { return g_.has("track") && g_.text("track") == "sigma"; }
+
+  // body(types, layout) under every instruction set.
+  template <class Body> void for_each_kind(Body const& body) {
+    for_each_isa([&] {
+      for (element_types const& types : all_types)
+        for (renorm_layout layout : {RENORM_NCHW, RENORM_NHWC}) {
+          SCOPED_TRACE(testing::Message() << "tensors " << types.tensor << ", running " << types.running << ", layout " << layout);
+          body(types, layout);
+        }
+    });
+  }
+
+  static void set_kind(problem& p, element_types const& types, renorm_layout layout) {
+    p.desc.dtype = types.tensor;
+    p.desc.param_dtype = types.params;
+    p.desc.stats_dtype = types.running;
+    p.desc.layout = layout;
+  }
+
+  // Returns what the library gives and how far it may be off.
+  static std::pair<values, values> check_training(problem const& p, values const& want, values const& carried = {}) {
+    values const got = train(p, {true}), allowed = training_tolerance(p, want, reference_error, carried);
+    expect_close(got, with_overflow(want, p.desc), allowed);
+    expect_same_bits(train(p), got);
+    return {got, allowed};
+  }
+
+  static void check_inference(problem const& p, values const& want, values const& carried = {}) {
+    values const got = infer(p, {true});
+    expect_close(got, with_overflow(want, p.desc), inference_tolerance(p, want, reference_error, carried));
+    expect_same_bits(infer(p), got);
+  }
+
+  void run_train();
+  void run_infer();
+  void run_sequence(std::uint32_t flags, std::string const& spread);
+  void run_schedule();
+};
+
+void Golden::run_train() {
+  problem p = make_problem();
+  auto const check = [&](std::string const& spread) {
+    values const want = expected("", spread);
+    ASSERT_FALSE(want.running_var.empty());
+    problem in_double = p;
+    in_double.desc.dtype = RENORM_F64;
+    expect_close(reference_training(in_double), want, training_tolerance(in_double, want));
+    for_each_kind([&](element_types const& types, renorm_layout layout) {
+      set_kind(p, types, layout);
+      check_training(p, want);
+    });
+  };
+  if (tracks_sigma()) {
+    check("new_running_sigma");
+    return;
+  }
+  check("new_running_var_biased");
+  p.desc.flags |= RENORM_FLAG_UNBIASED_RUNNING;
+  check(p.per_channel() > 1 ? "new_running_var_unbiased" : "new_running_var_biased");
+}
+
+void Golden::run_infer() {
+  problem p = make_problem();
+  values const want = expected("", "");
+  expect_close(reference_inference(p), want, inference_tolerance(p, want));
+  for_each_kind([&](element_types const& types, renorm_layout layout) {
+    set_kind(p, types, layout);
+    check_inference(p, want);
+  });
+}
+
+// Each step starts from the running statistics that the library left in the step before, with their rounding.
+void Golden::run_sequence(std::uint32_t flags, std::string const& spread) {
+  for_each_kind([&](element_types const& types, renorm_layout layout) {
+    values state, carried;
+    for (std::int64_t k = 0; k < g_.integer("steps"); ++k) {
+      SCOPED_TRACE(testing::Message() << "step " << k);
+      std::string const prefix = "step" + std::to_string(k) + ".";
+      problem p = make_problem(prefix);
+      values want = expected(prefix, spread);
+      set_kind(p, types, layout);
+      p.desc.flags |= flags;
+      p.num_batches = k;
+      if (want.sigma.empty())
+        for (double var : want.var) want.sigma.push_back(std::sqrt(var + p.desc.eps));
+      if (k > 0) {
+        p.running_mean = state.running_mean;
+        p.running_var = state.running_var;
+      }
+      std::tie(state, carried) = check_training(p, want, carried);
+    }
+    if (g_.values("infer.x").empty()) return;
+    SCOPED_TRACE("inference");
+    problem p = make_problem("infer.");
+    set_kind(p, types, layout);
+    p.running_mean = state.running_mean;
+    p.running_var = state.running_var;
+    check_inference(p, expected("infer.", ""), carried);
+  });
+}
+
+// A product and a quotient of differences: five roundings.
+void Golden::run_schedule() {
+  renorm_ramp ramp{};
+  ramp.struct_size = sizeof ramp;
+  ramp.warm = g_.integer("warm");
+  ramp.rmax_end = g_.integer("rmax_end");
+  ramp.dmax_end = g_.integer("dmax_end");
+  ramp.rmax_final = g_.number("rmax_final");
+  ramp.dmax_final = g_.number("dmax_final");
+  array const steps = g_.values("step"), rmax = g_.values("rmax"), dmax = g_.values("dmax");
+  ASSERT_FALSE(steps.empty());
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    double got_rmax, got_dmax;
+    ASSERT_EQ(renorm_ramp_at(&ramp, static_cast<std::int64_t>(steps[i]), &got_rmax, &got_dmax), RENORM_OK);
+    EXPECT_NEAR(got_rmax, rmax[i], 5 * unit_roundoff(RENORM_F64) * rmax[i]) << steps[i];
+    EXPECT_NEAR(got_dmax, dmax[i], 5 * unit_roundoff(RENORM_F64) * dmax[i]) << steps[i];
+  }
+}
+
+TEST_P(Golden, Agrees) {
+  std::string const op = g_.text("op");
+  if (op == "bn_train" || op == "brn_train") run_train();
+  else if (op == "bn_infer" || op == "brn_infer") run_infer();
+  else if (op == "brn_sequence") run_sequence(0, tracks_sigma() ? "new_running_sigma" : "new_running_var");
+  else if (op == "brn_schedule") run_schedule();
+  else if (op == "bn_cumulative") {
+    run_sequence(RENORM_FLAG_CUMULATIVE, "new_running_var_biased");
+    run_sequence(RENORM_FLAG_CUMULATIVE | RENORM_FLAG_UNBIASED_RUNNING, "new_running_var_unbiased");
+  } else FAIL() << "unknown op " << op;
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, Golden, testing::ValuesIn(case_names()), [](auto const& info) { return info.param; });
+
+TEST(GoldenData, IsComplete) { EXPECT_EQ(case_names().size(), 65u); }
+
+}  // namespace
+}  // namespace renorm_test

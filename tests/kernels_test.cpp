@@ -1,0 +1,303 @@
+// Every kernel of src/kernels/list.inc on every instruction set against the scalar one: same bits, at every tail, alignment and page
+// border, with plain and streaming stores. A kernel that is listed and has no case here does not compile.
+#include "isa/isa.hpp"
+#include "support/memory.hpp"
+#include "support/reduced.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+namespace renorm_test {
+namespace {
+
+namespace isas = renorm::isas;
+
+struct geometry {
+  std::size_t length, channels, samples;
+  placement where;
+  bool stream;
+};
+
+// Between -1 and 3, with a different sequence for each seed.
+double value_at(std::size_t i, unsigned seed) { return static_cast<double>((i * 2654435761u + seed * 40503u) % 4096) / 1024 - 1; }
+
+template <class T> class vector_at {
+ public:
+  vector_at(std::size_t count, placement where) : count_(count), memory_(count * sizeof(T), sizeof(T), where) {}
+  vector_at(std::size_t count, placement where, unsigned seed, double least = -8) : vector_at(count, where) {
+    for (std::size_t i = 0; i < count; ++i) data()[i] = static_cast<T>(std::fmax(value_at(i, seed), least));
+  }
+  T* data() { return static_cast<T*>(memory_.data()); }
+  operator T*() { return data(); }
+  bool intact() const { return memory_.intact(); }
+  std::size_t size() const { return count_; }
+
+ private:
+  std::size_t count_;
+  memory memory_;
+};
+
+// What a kernel wrote, in double, which holds every float.
+struct written {
+  std::vector<double> values;
+  bool intact = true;
+
+  template <class T> written& operator<<(vector_at<T>& a) {
+    values.insert(values.end(), a.data(), a.data() + a.size());
+    intact = intact && a.intact();
+    return *this;
+  }
+};
+
+template <class T> struct grid_of {
+  geometry g;
+  std::size_t values() const { return g.samples * g.channels * g.length; }
+  // Samples of all channels back to back; rows of length columns.
+  renorm::planes planes() const { return {g.samples, g.channels * g.length, g.channels, g.length, g.length}; }
+  renorm::pixels pixels() const { return {g.samples * g.channels, g.length, g.length}; }
+  vector_at<T> input(std::size_t count, unsigned seed) const { return {count, g.where, seed}; }
+  vector_at<T> positive(std::size_t count, unsigned seed) const { return {count, g.where, seed, 0.25}; }
+  vector_at<T> output(std::size_t count) const { return {count, g.where}; }
+  vector_at<double> wide(std::size_t count, unsigned seed) const { return {count, g.where, seed}; }
+  vector_at<double> wide_positive(std::size_t count, unsigned seed) const { return {count, g.where, seed, 0.25}; }
+  vector_at<double> wide_output(std::size_t count) const { return {count, g.where}; }
+};
+
+// ---------------------------------------------------------------- one case a kernel: its inputs, the call, its outputs
+
+template <class T> using table = renorm::kernels<T>;
+
+template <class T> written moments_plane(table<T> const& k, grid_of<T> const& d) {
+  auto x = d.input(d.values(), 1), pivot = d.input(d.g.channels, 2), sums = d.output(d.g.channels * 2 * renorm::lanes<T>);
+  k.moments_plane(d.planes(), x, pivot, sums);
+  return written() << sums;
+}
+template <class T> written moments_pixels(table<T> const& k, grid_of<T> const& d) {
+  auto x = d.input(d.values(), 1), pivot = d.input(d.g.length, 2), s = d.input(d.g.length, 3), q = d.positive(d.g.length, 4);
+  k.moments_pixels(d.pixels(), x, pivot, s, q);
+  return written() << s << q;
+}
+template <class T> written grad_moments_plane(table<T> const& k, grid_of<T> const& d) {
+  auto x = d.input(d.values(), 1), dy = d.input(d.values(), 2), center = d.input(d.g.channels, 3), inv = d.positive(d.g.channels, 4);
+  auto sums = d.output(d.g.channels * 2 * renorm::lanes<T>);
+  k.grad_moments_plane(d.planes(), x, dy, center, inv, sums);
+  return written() << sums;
+}
+template <class T> written grad_moments_pixels(table<T> const& k, grid_of<T> const& d) {
+  auto x = d.input(d.values(), 1), dy = d.input(d.values(), 2), center = d.input(d.g.length, 3), inv = d.positive(d.g.length, 4);
+  auto s1 = d.input(d.g.length, 5), s2 = d.input(d.g.length, 6);
+  k.grad_moments_pixels(d.pixels(), x, dy, center, inv, s1, s2);
+  return written() << s1 << s2;
+}
+template <class T> written fold_plane(table<T> const& k, grid_of<T> const& d) {
+  auto sums = d.input(d.g.length * 2 * renorm::lanes<T>, 1);
+  auto a = d.wide_output(d.g.length), b = d.wide_output(d.g.length);
+  k.fold_plane(d.g.length, sums, a, b);
+  return written() << a << b;
+}
+template <class T> written fold_pixels(table<T> const& k, grid_of<T> const& d) {
+  auto sum_a = d.input(d.values(), 1), sum_b = d.input(d.values(), 2);
+  auto a = d.wide_output(d.g.length), b = d.wide_output(d.g.length);
+  k.fold_pixels(d.g.length, d.g.samples * d.g.channels, d.g.length, sum_a, sum_b, a, b);
+  return written() << a << b;
+}
+template <class T> written settle_moments(table<T> const& k, grid_of<T> const& d) {
+  auto pivot = d.input(d.g.length, 1);
+  auto sum = d.wide(d.g.length, 2), squares = d.wide_positive(d.g.length, 3), mean = d.wide_output(d.g.length), m2 = d.wide_output(d.g.length);
+  k.settle_moments(d.g.length, 2, pivot, sum, squares, mean, m2);
+  return written() << mean << m2;
+}
+template <class T> written wide_moments(table<T> const& k, grid_of<T> const& d) {
+  auto x = d.input(d.values() + 1, 1);
+  auto mean = d.wide_output(1), m2 = d.wide_output(1);
+  k.wide_moments({d.g.samples * d.g.channels, d.g.length, d.g.length + 1, 1}, x, mean, m2);
+  return written() << mean << m2;
+}
+template <class T> written affine_plane(table<T> const& k, grid_of<T> const& d) {
+  auto x = d.input(d.values(), 1), center = d.input(d.g.channels, 2), scale = d.input(d.g.channels, 3), shift = d.input(d.g.channels, 4);
+  auto y = d.output(d.values());
+  k.affine_plane(d.planes(), x, {center, scale, shift}, y, d.g.stream);
+  return written() << y;
+}
+template <class T> written affine_pixels(table<T> const& k, grid_of<T> const& d) {
+  auto x = d.input(d.values(), 1), center = d.input(d.g.length, 2), scale = d.input(d.g.length, 3), shift = d.input(d.g.length, 4);
+  auto y = d.output(d.values());
+  k.affine_pixels(d.pixels(), x, {center, scale, shift}, y, d.g.stream);
+  return written() << y;
+}
+template <class T> written grad_affine_plane(table<T> const& k, grid_of<T> const& d) {
+  auto x = d.input(d.values(), 1), dy = d.input(d.values(), 2), dx = d.output(d.values());
+  auto const row = [&](unsigned seed) { return d.input(d.g.channels, seed); };
+  auto center = row(3), inv = row(4), off = row(5), scale = row(6), c1 = row(7), c2 = row(8);
+  k.grad_affine_plane(d.planes(), x, dy, {center, inv, off, scale, c1, c2}, dx, d.g.stream);
+  return written() << dx;
+}
+template <class T> written grad_affine_pixels(table<T> const& k, grid_of<T> const& d) {
+  auto x = d.input(d.values(), 1), dy = d.input(d.values(), 2), dx = d.output(d.values());
+  auto const row = [&](unsigned seed) { return d.input(d.g.length, seed); };
+  auto center = row(3), inv = row(4), off = row(5), scale = row(6), c1 = row(7), c2 = row(8);
+  k.grad_affine_pixels(d.pixels(), x, dy, {center, inv, off, scale, c1, c2}, dx, d.g.stream);
+  return written() << dx;
+}
+template <class T> written narrow_affine(table<T> const& k, grid_of<T> const& d) {
+  auto center = d.wide(d.g.length, 1), scale = d.wide(d.g.length, 2), shift = d.wide(d.g.length, 3);
+  auto c = d.output(d.g.length), f = d.output(d.g.length), s = d.output(d.g.length);
+  k.narrow_affine(d.g.length, center, scale, shift, c, f, s);
+  return written() << c << f << s;
+}
+template <class T> written narrow_xhat(table<T> const& k, grid_of<T> const& d) {
+  auto mean = d.wide(d.g.length, 1), sigma = d.wide_positive(d.g.length, 2);
+  auto center = d.output(d.g.length), inv = d.output(d.g.length), off = d.output(d.g.length);
+  k.narrow_xhat(d.g.length, mean, sigma, center, inv, off);
+  return written() << center << inv << off;
+}
+template <class T> written narrow_grad(table<T> const& k, grid_of<T> const& d) {
+  auto sigma = d.wide_positive(d.g.length, 1), r = d.wide(d.g.length, 2), s1 = d.wide(d.g.length, 3), s2 = d.wide(d.g.length, 4);
+  auto gamma = d.input(d.g.length, 5), scale = d.output(d.g.length), c1 = d.output(d.g.length), c2 = d.output(d.g.length);
+  k.narrow_grad(d.g.length, 7, 6, sigma, {gamma.data(), sizeof(T) == sizeof(double)}, r, s1, s2, scale, c1, c2);
+  return written() << scale << c1 << c2;
+}
+template <class T> written settle_grad(table<T> const& k, grid_of<T> const& d) {
+  auto mean = d.wide(d.g.length, 1), sigma = d.wide_positive(d.g.length, 2), s1 = d.wide(d.g.length, 3), s2 = d.wide(d.g.length, 4);
+  k.settle_grad(d.g.length, mean, sigma, s1, s2);
+  return written() << s2;
+}
+
+using channel_table = renorm::channel_kernels;
+
+template <class T> written merge(channel_table const& k, grid_of<T> const& d) {
+  auto mean = d.wide(d.g.length, 1), m2 = d.wide_positive(d.g.length, 2), other = d.wide(d.g.length, 3), other_m2 = d.wide_positive(d.g.length, 4);
+  k.merge(d.g.length, 3, 5, mean, m2, other, other_m2);
+  return written() << mean << m2;
+}
+template <class T> written accumulate(channel_table const& k, grid_of<T> const& d) {
+  auto sum = d.wide(d.g.length, 1), other = d.wide(d.g.length, 2);
+  k.accumulate(d.g.length, sum, other);
+  return written() << sum;
+}
+template <class T> renorm::statistics statistics_of(vector_at<T>& mean, vector_at<T>& spread) {
+  bool const f64 = sizeof(T) == sizeof(double);
+  return {{mean.data(), f64}, {spread.data(), f64}, true, 1e-3};
+}
+template <class T> written deviation(channel_table const& k, grid_of<T> const& d) {
+  auto mean = d.input(d.g.length, 1), spread = d.positive(d.g.length, 2);
+  auto mu = d.wide_output(d.g.length), sigma = d.wide_output(d.g.length);
+  k.deviation(d.g.length, statistics_of(mean, spread), mu, sigma);
+  return written() << mu << sigma;
+}
+template <class T> written correction(channel_table const& k, grid_of<T> const& d) {
+  auto mean = d.wide(d.g.length, 1), m2 = d.wide_positive(d.g.length, 2);
+  auto running_mean = d.input(d.g.length, 3), running_var = d.positive(d.g.length, 4);
+  auto sigma = d.wide_output(d.g.length), r = d.wide_output(d.g.length), shift = d.wide_output(d.g.length);
+  renorm::statistics const running = statistics_of(running_mean, running_var);
+  k.correction(d.g.length, 3, 1e-3, mean, m2, &running, {0.7, 1.4, 0.5, 0.6}, sigma, r, shift);
+  return written() << sigma << r << shift;
+}
+template <class T> written coefficients(channel_table const& k, grid_of<T> const& d) {
+  bool const f64 = sizeof(T) == sizeof(double);
+  auto const row = [&](unsigned seed) { return d.wide_positive(d.g.length, seed); };
+  auto mean = row(1), sigma = row(2), r = row(3), shift = row(4);
+  auto gamma = d.input(d.g.length, 5), beta = d.input(d.g.length, 6);
+  auto center = d.wide_output(d.g.length), scale = d.wide_output(d.g.length), offset = d.wide_output(d.g.length);
+  k.coefficients(d.g.length, mean, sigma, r, shift, {gamma.data(), f64}, {beta.data(), f64}, center, scale, offset);
+  return written() << center << scale << offset;
+}
+template <class T> written update_running(channel_table const& k, grid_of<T> const& d) {
+  bool const f64 = sizeof(T) == sizeof(double);
+  auto mean = d.wide(d.g.length, 1), m2 = d.wide_positive(d.g.length, 2);
+  auto running_mean = d.input(d.g.length, 3), running_var = d.positive(d.g.length, 4);
+  EXPECT_EQ(k.update_running(d.g.length, {0.25, 3, true, 1e-3, false}, mean, m2, {running_mean.data(), f64}, {running_var.data(), f64}), 0u);
+  return written() << running_mean << running_var;
+}
+template <class T> written grad_parameters(channel_table const& k, grid_of<T> const& d) {
+  bool const f64 = sizeof(T) == sizeof(double);
+  auto r = d.wide(d.g.length, 1), shift = d.wide(d.g.length, 2), s1 = d.wide(d.g.length, 3), s2 = d.wide(d.g.length, 4);
+  auto dgamma = d.output(d.g.length), dbeta = d.output(d.g.length);
+  k.grad_parameters(d.g.length, r, shift, s1, s2, {dgamma.data(), f64}, {dbeta.data(), f64});
+  return written() << dgamma << dbeta;
+}
+
+// ---------------------------------------------------------------- the comparison
+
+// Without a fused multiply-add each product is rounded once more: half a unit of values below 4*16*4 for each of the at most
+// samples*length terms of a sum.
+template <class T> double tolerance(bool fused, geometry const& g) {
+  if (fused) return 0;
+  return std::ldexp(256.0, sizeof(T) == sizeof(float) ? -24 : -53) * static_cast<double>(1 + g.samples * g.channels);
+}
+
+void expect_same(written const& got, written const& want, double tolerance) {
+  EXPECT_TRUE(got.intact) << "wrote outside its output";
+  ASSERT_EQ(got.values.size(), want.values.size());
+  for (std::size_t i = 0; i < want.values.size(); ++i) {
+    double const a = got.values[i], b = want.values[i];
+    ASSERT_TRUE(a == b || std::fabs(a - b) <= tolerance) << "value " << i << ": " << a << ", scalar " << b;
+  }
+}
+
+template <class T> std::vector<std::size_t> lengths() {
+  std::vector<std::size_t> all;
+  std::size_t const lanes = renorm::lanes<T>, step = reduced() ? 7 : 1;
+  for (std::size_t n = 1; n <= 2 * lanes + 3; n += step) all.push_back(n);
+  all.push_back(5 * lanes + 1);  // past the unrolled part
+  return all;
+}
+
+std::vector<placement> placements(std::size_t element_size) {
+  std::vector<placement> all;
+  if (reduced()) return {{0, edge::none}, {3, edge::none}};
+  for (std::size_t offset = 0; offset < 64 / element_size; ++offset) all.push_back({offset, edge::none});
+  all.push_back({0, edge::at_end});
+  all.push_back({0, edge::at_start});
+  return all;
+}
+
+template <class T, class Case> void compare_with_scalar(isas::entry const& e, Case const& run) {
+  renorm::isa const& scalar = *isas::compiled().begin()->code;
+  bool const fused = std::string(e.code->name) != "sse2";
+  for (std::size_t length : lengths<T>())
+    for (placement const& where : placements(sizeof(T)))
+      for (bool stream : {false, true})
+        for (std::size_t samples : {1, 2}) {
+          geometry const g = {length, 3, samples, where, stream};
+          SCOPED_TRACE(testing::Message() << e.code->name << (sizeof(T) == 4 ? " float" : " double") << " length " << length << " samples "
+                                          << samples << " offset " << where.offset << " edge " << static_cast<int>(where.guard)
+                                          << (stream ? " stream" : ""));
+          geometry plain = g;
+          plain.where = {};
+          plain.stream = false;
+          expect_same(run(*e.code, grid_of<T>{g}), run(scalar, grid_of<T>{plain}), tolerance<T>(fused, g));
+          if (testing::Test::HasFailure()) return;
+        }
+}
+
+class kernels_on : public testing::TestWithParam<isas::entry> {};
+
+#define RENORM_KERNEL(name, ret, args)                                                                                              \
+  TEST_P(kernels_on, name) {                                                                                                       \
+    compare_with_scalar<float>(GetParam(), [](renorm::isa const& i, grid_of<float> const& d) { return name<float>(i.f32, d); });    \
+    compare_with_scalar<double>(GetParam(), [](renorm::isa const& i, grid_of<double> const& d) { return name<double>(i.f64, d); }); \
+  }
+#define RENORM_CHANNEL_KERNEL(name, ret, args)                                                                                         \
+  TEST_P(kernels_on, name) {                                                                                                          \
+    compare_with_scalar<float>(GetParam(), [](renorm::isa const& i, grid_of<float> const& d) { return name<float>(i.channel, d); });   \
+    compare_with_scalar<double>(GetParam(), [](renorm::isa const& i, grid_of<double> const& d) { return name<double>(i.channel, d); }); \
+  }
+#include "kernels/list.inc"
+#undef RENORM_KERNEL
+#undef RENORM_CHANNEL_KERNEL
+
+std::vector<isas::entry> isas_here() {
+  std::vector<isas::entry> all;
+  for (isas::entry const& e : isas::compiled())
+    if (e.runs_here()) all.push_back(e);
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(isa, kernels_on, testing::ValuesIn(isas_here()), [](auto const& info) { return std::string(info.param.code->name); });
+
+}  // namespace
+}  // namespace renorm_test

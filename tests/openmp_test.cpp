@@ -1,0 +1,94 @@
+// The OpenMP executor.
+#include "capi_call.hpp"
+#include "renorm/openmp.h"
+
+#include <gtest/gtest.h>
+#include <omp.h>
+
+#include <atomic>
+#include <cstring>
+#include <limits>
+
+namespace {
+
+using capi::call;
+using capi::operation;
+using capi::operations;
+
+TEST(OpenMP, InitFillsTheExec) {
+  for (int32_t const threads : {1, 2, 3, 7}) {
+    renorm_exec exec;
+    std::memset(&exec, 0xA5, sizeof exec);
+    ASSERT_EQ(renorm_openmp_init(&exec, sizeof exec, threads), RENORM_OK);
+    EXPECT_EQ(exec.struct_size, sizeof exec);
+    EXPECT_EQ(exec.flags, 0u);
+    EXPECT_EQ(exec.concurrency, threads);
+    EXPECT_EQ(exec.reserved, 0);
+    EXPECT_NE(exec.parallel_for, nullptr);
+    EXPECT_EQ(exec.workspace, nullptr);
+    EXPECT_EQ(exec.workspace_bytes, 0u);
+  }
+}
+
+TEST(OpenMP, ZeroThreadsStandForTheRuntimesMaximum) {
+  int const before = omp_get_max_threads();
+  omp_set_num_threads(5);
+  renorm_exec exec;
+  EXPECT_EQ(renorm_openmp_init(&exec, sizeof exec, 0), RENORM_OK);
+  EXPECT_EQ(exec.concurrency, 5);
+  omp_set_num_threads(before);
+}
+
+TEST(OpenMP, MisuseIsRefusedAndWritesNothing) {
+  renorm_exec exec;
+  std::memset(&exec, 0xA5, sizeof exec);
+  renorm_exec const before = exec;
+  EXPECT_EQ(renorm_openmp_init(nullptr, sizeof exec, 1), RENORM_ERROR_NULL);
+  for (size_t const size : {size_t{0}, size_t{4}, size_t{0x100000000} + sizeof exec, std::numeric_limits<size_t>::max()})
+    EXPECT_EQ(renorm_openmp_init(&exec, size, 1), RENORM_ERROR_STRUCT_SIZE) << size;
+  EXPECT_EQ(renorm_openmp_init(&exec, sizeof exec, -1), RENORM_ERROR_VALUE);
+  EXPECT_EQ(std::memcmp(&exec, &before, sizeof exec), 0);
+}
+
+TEST(OpenMP, EveryTaskRunsOnceOnATeamOfTheSizeAskedFor) {
+  for (int32_t const threads : {1, 2, 3, 7}) {
+    renorm_exec exec;
+    ASSERT_EQ(renorm_openmp_init(&exec, sizeof exec, threads), RENORM_OK);
+    struct {
+      std::atomic<int> runs[100] = {};
+      std::atomic<int> team{0};
+    } seen;
+    auto const task = [](void* arg, size_t i) {
+      auto& s = *static_cast<decltype(seen)*>(arg);
+      ++s.runs[i];
+      s.team = omp_get_num_threads();
+    };
+    exec.parallel_for(exec.ctx, 100, task, &seen);
+    for (std::atomic<int> const& runs : seen.runs) EXPECT_EQ(runs, 1);
+    EXPECT_EQ(seen.team, threads);
+  }
+}
+
+// One that stays on the calling thread, and several portions of work in every dimension that is cut.
+std::vector<renorm_desc> const descs =
+    capi::every_layout_and_dtype({{2, 16, 64}, {5, 37, 200}, {40, 17, 49}, {600, 64, 1}, {2, 3, 12544}});
+
+TEST(OpenMP, AnyNumberOfThreadsGivesTheBitsOfOne) {
+  for (operation const& op : operations())
+    for (renorm_desc const& desc : descs) {
+      call serial(op, desc);
+      EXPECT_EQ(serial.run(), RENORM_OK) << capi::last_error();
+      for (int32_t const threads : {1, 2, 3, 7}) {
+        call c(op, desc);
+        renorm_exec exec;
+        ASSERT_EQ(renorm_openmp_init(&exec, sizeof exec, threads), RENORM_OK);
+        exec.workspace = c.exec().workspace;
+        exec.workspace_bytes = c.exec().workspace_bytes;
+        c.exec() = exec;
+        EXPECT_EQ(c.run(), RENORM_OK) << capi::last_error();
+        EXPECT_TRUE(c.outputs() == serial.outputs()) << capi::describe(op, desc) << ", " << threads << " threads";
+      }
+    }
+}
+
+}  // namespace

@@ -1,0 +1,238 @@
+// Results against the definition over shapes and places in memory. All sizes follow from the order of additions that the library
+// promises: 32 float or 16 double lanes, at most 128 additions a lane, at most 64 segments.
+#include "support/compare.hpp"
+#include "support/isas.hpp"
+#include "support/reduced.hpp"
+#include "support/reference.hpp"
+#include "support/sample.hpp"
+#include "support/steps.hpp"
+#include "support/tolerance.hpp"
+
+#include <cmath>
+#include <numeric>
+
+namespace renorm_test {
+namespace {
+
+constexpr renorm_dtype dtypes[] = {RENORM_F32, RENORM_F64};
+constexpr renorm_layout layouts[] = {RENORM_NCHW, RENORM_NHWC};
+constexpr std::int64_t additions = 128, segments = 64;
+
+std::int64_t lanes_of(renorm_dtype dtype) { return dtype == RENORM_F64 ? 16 : 32; }
+
+// ---------------------------------------------------------------- the grid
+
+std::vector<std::int64_t> channels() {
+  if (reduced()) return {1, 3, 17, 64};
+  return {1, 2, 3, 15, 16, 17, 37, 64, 130};
+}
+
+std::vector<std::int64_t> tails(renorm_dtype dtype) {
+  std::int64_t const lanes = lanes_of(dtype);
+  if (reduced()) return {0, 1, lanes - 1, 2 * lanes + 3};
+  std::vector<std::int64_t> all(static_cast<std::size_t>(2 * lanes + 4));
+  std::iota(all.begin(), all.end(), 0);
+  return all;
+}
+
+// Around a border, and past the second one.
+std::vector<std::int64_t> around(std::int64_t border) {
+  if (reduced()) return {border + 1};
+  return {border - 1, border, border + 1, 2 * border + 3};
+}
+
+// NHWC: rows of a chunk.
+std::int64_t rows_per_chunk(std::int64_t c, renorm_dtype dtype) {
+  std::int64_t const fitting = lanes_of(dtype) / std::gcd(c, lanes_of(dtype));
+  return additions * (c * fitting <= 2048 ? fitting : 1);
+}
+
+// NCHW: samples of a chunk, for planes shorter than a piece.
+std::int64_t samples_per_chunk(std::int64_t s, renorm_dtype dtype) {
+  std::int64_t const lanes = lanes_of(dtype);
+  return additions / ((s + lanes - 1) / lanes);
+}
+
+// ---------------------------------------------------------------- what is computed
+
+struct variant {
+  std::uint32_t flags;
+  bool bare;  // no gamma, beta or running statistics
+};
+
+constexpr variant renorm_variant = {RENORM_FLAG_BATCH_RENORM | RENORM_FLAG_UNBIASED_RUNNING, false};
+constexpr variant variants[] = {renorm_variant, {0, true}, {RENORM_FLAG_UNBIASED | RENORM_FLAG_TRACK_SIGMA, false}};
+
+problem with_variant(problem p, variant const& v) {
+  p.desc.flags = v.flags;
+  if (v.bare) p.gamma = p.beta = p.running_mean = p.running_var = {};
+  return p;
+}
+
+problem make_problem(std::int64_t n, std::int64_t c, std::int64_t s, renorm_dtype dtype, renorm_layout layout) {
+  renorm_desc desc = make_desc(n, c, s);
+  desc.dtype = dtype;
+  desc.layout = layout;
+  desc.rmax = 1.5;
+  desc.dmax = 0.5;
+  return random_problem(desc, static_cast<std::uint64_t>((n * 1000003 + c) * 1000003 + s));
+}
+
+testing::Message describe(problem const& p) {
+  return testing::Message() << p.desc.n << 'x' << p.desc.c << 'x' << p.desc.s << (p.desc.dtype == RENORM_F64 ? " f64" : " f32")
+                            << (p.desc.layout == RENORM_NHWC ? " nhwc" : " nchw") << " flags " << p.desc.flags;
+}
+
+class Shapes : public IsaTest {
+ protected:
+  void check_training(problem const& p, way const& how = {}) {
+    SCOPED_TRACE(describe(p));
+    values const want = reference_training(p), allowed = training_tolerance(p, want);
+    for_each_isa([&] { expect_close(train(p, how), without_var(want), allowed); });
+  }
+
+  // The moments as they are, which whole calls do not show.
+  void check_moments(problem const& p) {
+    SCOPED_TRACE(describe(p));
+    values const want = reference_training(p), allowed = training_tolerance(p, want);
+    for_each_isa([&] { expect_close(train(p, {true}), want, allowed); });
+  }
+
+  void check_inference(problem const& p, way const& how = {}) {
+    SCOPED_TRACE(describe(p));
+    values const want = reference_inference(p), allowed = inference_tolerance(p, want);
+    for_each_isa([&] { expect_close(infer(p, how), want, allowed); });
+  }
+
+  void check_all(problem const& p, way const& how = {}) {
+    for (variant const& v : variants) check_training(with_variant(p, v), how);
+    check_inference(p, how);
+  }
+
+ private:
+  static values without_var(values v) {
+    v.var = {};
+    return v;
+  }
+};
+
+TEST_F(Shapes, Tails) {
+  for (renorm_dtype dtype : dtypes)
+    for (renorm_layout layout : layouts)
+      for (std::int64_t c : channels())
+        for (std::int64_t s : tails(dtype))
+          for (std::int64_t n : {1, 3}) {
+            problem const p = make_problem(n, c, s, dtype, layout);
+            check_all(p);
+            check_moments(with_variant(p, renorm_variant));
+          }
+}
+
+TEST_F(Shapes, Empty) {
+  for (renorm_dtype dtype : dtypes)
+    for (renorm_layout layout : layouts) {
+      check_all(make_problem(0, 5, 7, dtype, layout));
+      check_all(make_problem(2, 5, 0, dtype, layout));
+      check_all(make_problem(3, 0, 4, dtype, layout));
+    }
+}
+
+TEST_F(Shapes, ChunkBordersOfRows) {
+  for (renorm_dtype dtype : dtypes)
+    for (std::int64_t c : channels())
+      for (std::int64_t rows : around(rows_per_chunk(c, dtype))) check_moments(with_variant(make_problem(rows, c, 1, dtype, RENORM_NHWC), renorm_variant));
+}
+
+TEST_F(Shapes, ChunkBordersInsidePlanes) {
+  for (renorm_dtype dtype : dtypes)
+    for (std::int64_t c : {1, 2, 3})
+      for (std::int64_t s : around(additions * lanes_of(dtype))) check_moments(with_variant(make_problem(2, c, s, dtype, RENORM_NCHW), renorm_variant));
+}
+
+TEST_F(Shapes, ChunkBordersBetweenSamples) {
+  for (renorm_dtype dtype : dtypes)
+    for (std::int64_t c : channels())
+      for (std::int64_t s : {std::int64_t(1), lanes_of(dtype), 3 * lanes_of(dtype) / 2 + 1})
+        for (std::int64_t n : around(samples_per_chunk(s, dtype))) {
+          if (reduced() && c > 3) continue;
+          check_moments(with_variant(make_problem(n, c, s, dtype, RENORM_NCHW), renorm_variant));
+        }
+}
+
+// More chunks than segments: segments of two chunks, the last one incomplete.
+TEST_F(Shapes, SegmentBorders) {
+  if (reduced()) GTEST_SKIP() << "large";
+  for (renorm_dtype dtype : dtypes) {
+    std::int64_t const piece = additions * lanes_of(dtype), lanes = lanes_of(dtype);
+    auto const check = [&](std::int64_t n, std::int64_t c, std::int64_t s, renorm_layout layout) {
+      check_training(with_variant(make_problem(n, c, s, dtype, layout), renorm_variant));
+    };
+    for (std::int64_t c : channels()) {
+      check(1, c, (segments + 2) * rows_per_chunk(c, dtype) + 3, RENORM_NHWC);
+      check((segments + 2) * samples_per_chunk(1, dtype) + 3, c, 1, RENORM_NCHW);
+    }
+    for (std::int64_t c : {1, 3}) {
+      check(1, c, (segments + 2) * piece + 3, RENORM_NCHW);
+      check((segments + 2) * samples_per_chunk(lanes + 1, dtype) + 3, c, lanes + 1, RENORM_NCHW);
+    }
+  }
+}
+
+// ---------------------------------------------------------------- places in memory
+
+// Heads and tails of all lengths in every loop, without taking long.
+std::vector<problem> small_problems(renorm_dtype dtype) {
+  std::vector<problem> problems;
+  for (renorm_layout layout : layouts) {
+    problems.push_back(make_problem(2, 3, lanes_of(dtype) + 5, dtype, layout));
+    problems.push_back(make_problem(3, 37, 7, dtype, layout));
+    if (reduced()) continue;
+    problems.push_back(make_problem(1, 1, 1, dtype, layout));
+    problems.push_back(make_problem(5, 130, 1, dtype, layout));
+    problems.push_back(make_problem(4, 16, 2 * lanes_of(dtype), dtype, layout));
+  }
+  return problems;
+}
+
+constexpr aliasing aliases[] = {aliasing::none, aliasing::onto_dy, aliasing::onto_x};
+
+TEST_F(Shapes, EveryAlignment) {
+  for (renorm_dtype dtype : dtypes)
+    for (problem const& p : small_problems(dtype))
+      for (aliasing alias : aliases)
+        for (std::size_t offset = 0; offset < 16; offset += reduced() ? 5 : 1) {
+          SCOPED_TRACE(testing::Message() << "offset " << offset << ", aliasing " << static_cast<int>(alias));
+          way how;
+          how.alias = alias;
+          how.where.offset = offset;
+          how.parts = offset % 2 == 1;
+          check_all(p, how);
+        }
+}
+
+TEST_F(Shapes, NextToUnmappedPages) {
+  if (reduced()) GTEST_SKIP() << "needs the processor's own pages";
+  auto const check = [&](problem const& p, aliasing alias, bool parts) {
+    for (edge guard : {edge::at_end, edge::at_start}) {
+      SCOPED_TRACE(testing::Message() << "edge " << static_cast<int>(guard) << ", aliasing " << static_cast<int>(alias));
+      way how;
+      how.parts = parts;
+      how.alias = alias;
+      how.where.guard = guard;
+      check_all(p, how);
+    }
+  };
+  for (renorm_dtype dtype : dtypes) {
+    for (problem const& p : small_problems(dtype))
+      for (aliasing alias : aliases)
+        for (bool parts : {false, true}) check(p, alias, parts);
+    for (std::int64_t s : tails(dtype)) {
+      check(make_problem(2, 2, s, dtype, RENORM_NCHW), aliasing::none, s % 2 == 0);
+      check(make_problem(2, 2, s, dtype, RENORM_NHWC), aliasing::none, s % 2 == 0);
+      check(make_problem(3, s, 1, dtype, RENORM_NHWC), aliasing::none, s % 2 == 0);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace renorm_test

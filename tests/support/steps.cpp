@@ -1,0 +1,344 @@
+#include "support/steps.hpp"
+
+#include <deque>
+#include <gtest/gtest.h>
+
+namespace renorm_test {
+namespace {
+
+// The arrays of one step, where `how` wants them.
+class step_memory {
+ public:
+  step_memory(problem const& p, way const& how)
+      : p_(p), how_(how), tensor_dtype_(p.desc.dtype), param_dtype_(dtype_or(p.desc.param_dtype, tensor_dtype_)),
+        running_dtype_(dtype_or(p.desc.stats_dtype, tensor_dtype_)) {}
+  ~step_memory() {
+    for (memory const& m : arrays_) EXPECT_TRUE(m.intact()) << "written outside an array";
+  }
+
+  void* tensor() { return take(p_.x.size(), size_of(tensor_dtype_)); }
+  void* tensor(array const& values) {
+    void* const a = tensor();
+    store(p_.desc.layout == RENORM_NCHW ? values : channels_last(values), tensor_dtype_, a);
+    return a;
+  }
+  void* params() { return take(p_.c(), size_of(param_dtype_)); }
+  void* params(array const& values) { return filled(values, param_dtype_); }
+  void* running(array const& values) { return filled(values, running_dtype_); }
+  double* saved() { return static_cast<double*>(take(p_.c(), sizeof(double))); }
+  std::int64_t* integer(std::int64_t value) {
+    auto* const a = static_cast<std::int64_t*>(take(1, sizeof value));
+    memcpy(a, &value, sizeof value);
+    return a;
+  }
+
+  array read_tensor(void const* a) const {
+    array const values = load(a, tensor_dtype_, p_.x.size());
+    return p_.desc.layout == RENORM_NCHW ? values : channels_first(values);
+  }
+  array read_params(void const* a) const { return load(a, param_dtype_, p_.c()); }
+  array read_running(void const* a) const { return a == nullptr ? array() : load(a, running_dtype_, p_.c()); }
+  array read_saved(double const* a) const { return load(a, RENORM_F64, p_.c()); }
+
+  // Where to run op, with a workspace of just the right size.
+  renorm_exec exec(renorm_op op) {
+    renorm_exec e{};
+    e.struct_size = sizeof e;
+    e.concurrency = how_.concurrency;
+    e.ctx = how_.ctx;
+    e.parallel_for = how_.parallel_for;
+    EXPECT_EQ(renorm_workspace_size(&p_.desc, op, &e.workspace_bytes), RENORM_OK);
+    e.workspace = take(e.workspace_bytes, 1);
+    return e;
+  }
+
+ private:
+  void* take(std::size_t count, std::size_t element_size) { return arrays_.emplace_back(count * element_size, element_size, how_.where).data(); }
+  void* filled(array const& values, renorm_dtype dtype) {
+    if (values.empty()) return nullptr;
+    void* const a = take(values.size(), size_of(dtype));
+    store(values, dtype, a);
+    return a;
+  }
+
+  // move(first, last): the place of a value in (n, c, s) and in (n, s, c)
+  template <class F> void for_each_place(F const& move) const {
+    for (std::size_t i = 0; i < p_.n(); ++i)
+      for (std::size_t k = 0; k < p_.s(); ++k)
+        for (std::size_t channel = 0; channel < p_.c(); ++channel) move(p_.at(i, channel, k), (i * p_.s() + k) * p_.c() + channel);
+  }
+  array channels_last(array const& values) const {
+    array moved(values.size());
+    for_each_place([&](std::size_t first, std::size_t last) { moved[last] = values[first]; });
+    return moved;
+  }
+  array channels_first(array const& values) const {
+    array moved(values.size());
+    for_each_place([&](std::size_t first, std::size_t last) { moved[first] = values[last]; });
+    return moved;
+  }
+
+  problem const& p_;
+  way const& how_;
+  renorm_dtype tensor_dtype_, param_dtype_, running_dtype_;
+  std::deque<memory> arrays_;
+};
+
+template <class Args> Args make_args() {
+  Args a{};
+  a.struct_size = sizeof a;
+  return a;
+}
+
+#define RENORM_EXPECT_OK(call)                                     \
+  do {                                                             \
+    renorm_status const status_of_call = call;                     \
+    EXPECT_EQ(status_of_call, RENORM_OK) << last_error() << #call; \
+  } while (false)
+
+std::string last_error() {
+  char text[256] = "";
+  renorm_last_error(text, sizeof text);
+  return std::string(text) + ": ";
+}
+
+// What a training step leaves for its backward pass.
+struct saved_statistics {
+  double *mean, *sigma, *r, *d;
+  std::int64_t* count;
+};
+
+struct running_statistics {
+  void *mean, *var;
+  std::int64_t* num_batches;
+};
+
+class step {
+ public:
+  step(problem const& p, way const& how) : p_(p), how_(how), memory_(p, how) {}
+
+  values train() {
+    saved_statistics const saved = {memory_.saved(), memory_.saved(), memory_.saved(), memory_.saved(), memory_.integer(-1)};
+    running_statistics const running = {memory_.running(p_.running_mean), memory_.running(p_.running_var), memory_.integer(p_.num_batches)};
+    if (how_.parts) forward_in_parts(saved, running);
+    else forward(saved, running);
+    out_.running_mean = memory_.read_running(running.mean);
+    out_.running_var = memory_.read_running(running.var);
+    if (p_.per_channel() > 0) {  // else there are no statistics to speak of
+      out_.mean = memory_.read_saved(saved.mean);
+      out_.sigma = memory_.read_saved(saved.sigma);
+      out_.r = memory_.read_saved(saved.r);
+      out_.d = memory_.read_saved(saved.d);
+    }
+    EXPECT_EQ(*saved.count, p_.desc.n * p_.desc.s);
+    bool const counted = !p_.running_mean.empty() && p_.per_channel() > 0 && !p_.has(RENORM_FLAG_KEEP_RUNNING);
+    EXPECT_EQ(*running.num_batches, p_.num_batches + (counted ? 1 : 0));
+
+    backward_arrays b = prepare_backward();
+    if (how_.parts) backward_in_parts(saved, b);
+    else backward(saved, b);
+    read_gradients(b);
+    return out_;
+  }
+
+  values infer() {
+    void *const mean = memory_.running(p_.running_mean), *const var = memory_.running(p_.running_var);
+    if (how_.parts) infer_in_parts(mean, var);
+    else infer_whole(mean, var);
+
+    backward_arrays const b = prepare_backward();
+    auto a = make_args<renorm_inference_backward_args>();
+    a.x = b.x;
+    a.dy = b.dy;
+    a.gamma = memory_.params(p_.gamma);
+    a.running_mean = mean;
+    a.running_var = var;
+    a.dx = b.dx;
+    a.dgamma = b.dgamma;
+    a.dbeta = b.dbeta;
+    renorm_exec const exec = memory_.exec(RENORM_OP_INFERENCE_BACKWARD);
+    RENORM_EXPECT_OK(renorm_inference_backward(&p_.desc, &a, &exec));
+    read_gradients(b);
+    return out_;
+  }
+
+ private:
+  struct backward_arrays {
+    void *x, *dy, *dx, *dgamma, *dbeta;
+  };
+
+  void* output_of_forward(void* x) { return how_.alias == aliasing::none ? memory_.tensor() : x; }
+
+  void forward(saved_statistics const& saved, running_statistics const& running) {
+    void *const x = memory_.tensor(p_.x), *const y = output_of_forward(x);
+    std::int64_t* const nonfinite = memory_.integer(-1);
+    auto a = make_args<renorm_train_args>();
+    a.x = x;
+    a.gamma = memory_.params(p_.gamma);
+    a.beta = memory_.params(p_.beta);
+    a.running_mean = running.mean;
+    a.running_var = running.var;
+    a.num_batches = running.num_batches;
+    a.y = y;
+    a.mean = saved.mean;
+    a.sigma = saved.sigma;
+    a.r = saved.r;
+    a.d = saved.d;
+    a.count = saved.count;
+    a.nonfinite = nonfinite;
+    renorm_exec const exec = memory_.exec(RENORM_OP_TRAIN);
+    RENORM_EXPECT_OK(renorm_train(&p_.desc, &a, &exec));
+    out_.y = memory_.read_tensor(y);
+  }
+
+  void forward_in_parts(saved_statistics const& saved, running_statistics const& running) {
+    void* const x = memory_.tensor(p_.x);
+    double* const m2 = memory_.saved();
+    auto moments = make_args<renorm_moments_args>();
+    moments.x = x;
+    moments.count = saved.count;
+    moments.mean = saved.mean;
+    moments.m2 = m2;
+    renorm_exec exec = memory_.exec(RENORM_OP_MOMENTS);
+    RENORM_EXPECT_OK(renorm_moments(&p_.desc, &moments, &exec));
+    if (*saved.count > 0) {
+      out_.var = memory_.read_saved(m2);
+      for (double& v : out_.var) v /= static_cast<double>(*saved.count);
+    }
+
+    auto correction = make_args<renorm_correction_args>();
+    correction.count = saved.count;
+    correction.mean = saved.mean;
+    correction.m2 = m2;
+    correction.running_mean = running.mean;
+    correction.running_var = running.var;
+    correction.sigma = saved.sigma;
+    correction.r = saved.r;
+    correction.d = saved.d;
+    exec = memory_.exec(RENORM_OP_CORRECTION);
+    RENORM_EXPECT_OK(renorm_correction(&p_.desc, &correction, &exec));
+
+    auto coefficients = make_args<renorm_coefficients_args>();
+    coefficients.mean = saved.mean;
+    coefficients.sigma = saved.sigma;
+    coefficients.r = saved.r;
+    coefficients.d = saved.d;
+    apply(coefficients, x);
+
+    if (running.mean == nullptr) return;
+    auto update = make_args<renorm_update_running_args>();
+    update.count = saved.count;
+    update.mean = saved.mean;
+    update.m2 = m2;
+    update.running_mean = running.mean;
+    update.running_var = running.var;
+    update.num_batches = running.num_batches;
+    exec = memory_.exec(RENORM_OP_UPDATE_RUNNING);
+    RENORM_EXPECT_OK(renorm_update_running(&p_.desc, &update, &exec));
+  }
+
+  void infer_whole(void const* mean, void const* var) {
+    void *const x = memory_.tensor(p_.x), *const y = output_of_forward(x);
+    auto a = make_args<renorm_inference_args>();
+    a.x = x;
+    a.gamma = memory_.params(p_.gamma);
+    a.beta = memory_.params(p_.beta);
+    a.running_mean = mean;
+    a.running_var = var;
+    a.y = y;
+    renorm_exec const exec = memory_.exec(RENORM_OP_INFERENCE);
+    RENORM_EXPECT_OK(renorm_inference(&p_.desc, &a, &exec));
+    out_.y = memory_.read_tensor(y);
+  }
+
+  void infer_in_parts(void const* mean, void const* var) {
+    auto coefficients = make_args<renorm_coefficients_args>();
+    coefficients.running_mean = mean;
+    coefficients.running_var = var;
+    apply(coefficients, memory_.tensor(p_.x));
+  }
+
+  void apply(renorm_coefficients_args coefficients, void* x) {
+    coefficients.gamma = memory_.params(p_.gamma);
+    coefficients.beta = memory_.params(p_.beta);
+    coefficients.center = memory_.saved();
+    coefficients.scale = memory_.saved();
+    coefficients.shift = memory_.saved();
+    renorm_exec exec = memory_.exec(RENORM_OP_COEFFICIENTS);
+    RENORM_EXPECT_OK(renorm_coefficients(&p_.desc, &coefficients, &exec));
+
+    auto a = make_args<renorm_apply_args>();
+    a.x = x;
+    a.center = coefficients.center;
+    a.scale = coefficients.scale;
+    a.shift = coefficients.shift;
+    a.y = output_of_forward(x);
+    exec = memory_.exec(RENORM_OP_APPLY);
+    RENORM_EXPECT_OK(renorm_apply(&p_.desc, &a, &exec));
+    out_.y = memory_.read_tensor(a.y);
+  }
+
+  backward_arrays prepare_backward() {
+    void *const x = memory_.tensor(p_.x), *const dy = memory_.tensor(p_.dy);
+    void* const dx = how_.alias == aliasing::onto_dy ? dy : how_.alias == aliasing::onto_x ? x : memory_.tensor();
+    return {x, dy, dx, memory_.params(), memory_.params()};
+  }
+
+  void read_gradients(backward_arrays const& b) {
+    out_.dx = memory_.read_tensor(b.dx);
+    out_.dgamma = memory_.read_params(b.dgamma);
+    out_.dbeta = memory_.read_params(b.dbeta);
+  }
+
+  template <class Args> Args gradient_args(saved_statistics const& saved, backward_arrays const& b) {
+    Args a = make_args<Args>();
+    a.x = b.x;
+    a.dy = b.dy;
+    a.gamma = memory_.params(p_.gamma);
+    a.mean = saved.mean;
+    a.sigma = saved.sigma;
+    a.r = saved.r;
+    a.d = saved.d;
+    a.count = saved.count;
+    a.dx = b.dx;
+    a.dgamma = b.dgamma;
+    a.dbeta = b.dbeta;
+    return a;
+  }
+
+  void backward(saved_statistics const& saved, backward_arrays const& b) {
+    auto const a = gradient_args<renorm_backward_args>(saved, b);
+    renorm_exec const exec = memory_.exec(RENORM_OP_BACKWARD);
+    RENORM_EXPECT_OK(renorm_backward(&p_.desc, &a, &exec));
+  }
+
+  void backward_in_parts(saved_statistics const& saved, backward_arrays const& b) {
+    auto sums = make_args<renorm_backward_reduce_args>();
+    sums.x = b.x;
+    sums.dy = b.dy;
+    sums.mean = saved.mean;
+    sums.sigma = saved.sigma;
+    sums.sum_dy = memory_.saved();
+    sums.sum_dy_xhat = memory_.saved();
+    renorm_exec exec = memory_.exec(RENORM_OP_BACKWARD_REDUCE);
+    RENORM_EXPECT_OK(renorm_backward_reduce(&p_.desc, &sums, &exec));
+
+    auto a = gradient_args<renorm_backward_apply_args>(saved, b);
+    a.sum_dy = sums.sum_dy;
+    a.sum_dy_xhat = sums.sum_dy_xhat;
+    exec = memory_.exec(RENORM_OP_BACKWARD_APPLY);
+    RENORM_EXPECT_OK(renorm_backward_apply(&p_.desc, &a, &exec));
+  }
+
+  problem const& p_;
+  way const& how_;
+  step_memory memory_;
+  values out_;
+};
+
+}  // namespace
+
+values train(problem const& p, way const& how) { return step(p, how).train(); }
+values infer(problem const& p, way const& how) { return step(p, how).infer(); }
+
+}  // namespace renorm_test

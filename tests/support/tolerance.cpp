@@ -1,0 +1,254 @@
+// The error analysis behind every comparison with the definition. u is the unit roundoff of the tensors, w that of double, in which
+// all per-channel algebra is done; products of errors are left out. Single roundings count with their bound. Sums are different:
+//
+// Sums. A lane takes k additions. Where partial sums grow linearly, the worst case, the j-th addition is off by up to u*j*a, a being
+// the size of terms. These roundings are independent; uniform in their bounds, they give a sum over m values a deviation of
+// u*a*k*sqrt(m)/3. A rounding of each term before it is added gives u*a*sqrt(m/3). With six deviations of either, a mean of m terms
+// is off by at most E*u*a, E = 2*(k + 2)/sqrt(m). What follows the lanes is double.
+//
+// Moments. Values are summed relative to a pivot K, the first value of their chunk: a = sqrt(q*var), where
+// q = mean((x - K)^2)/var; q <= 10, as chunks with S*S/k > 0.9*Q are done again in double.
+//   mean   off by u*E*sqrt(q*var)
+//   var    mean((x - K)^2), off by (E + 2)*u relatively (2: the square of a rounded difference), less mean(x - K)^2, off by twice
+//          the mean's error times sqrt(q*var): in sum at most q*(3*E + 2)*u*var
+// and a mean is a double: 16*w*max|x| covers that and the eightfold interleaved double sums of chunks done again.
+//
+// What follows from them is written out in the functions below.
+#include "support/tolerance.hpp"
+
+#include "support/reference.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+namespace renorm_test {
+namespace {
+
+double const w = std::numeric_limits<double>::epsilon() / 2;
+
+std::size_t divide_up(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
+
+// Which values of a channel are added up together: the promise of the library about the order of additions, in its own words.
+class chunking {
+ public:
+  explicit chunking(problem const& p) : p_(p), nchw_(p.desc.layout == RENORM_NCHW) {
+    std::size_t const lanes = p.desc.dtype == RENORM_F64 ? 16 : 32, most = 128;
+    if (nchw_) {
+      piece_ = std::min(p.s(), lanes * most);
+      samples_ = std::max<std::size_t>(1, most / divide_up(p.s(), lanes));
+      additions_ = std::min(most, std::min(p.n(), samples_) * divide_up(piece_, lanes));
+    } else {
+      std::size_t const fitting = lanes / std::gcd(p.c(), lanes), sublanes = p.c() * fitting <= 2048 ? fitting : 1;
+      rows_ = most * sublanes;
+      additions_ = std::min(most, divide_up(p.per_channel(), sublanes));
+    }
+  }
+
+  std::size_t additions() const { return additions_; }  // of one lane, at most
+  std::size_t chunk_of(std::size_t i, std::size_t k) const {
+    return nchw_ ? i / samples_ * divide_up(p_.s(), piece_) + k / piece_ : (i * p_.s() + k) / rows_;
+  }
+
+ private:
+  problem const& p_;
+  bool nchw_;
+  std::size_t piece_ = 0, samples_ = 0, rows_ = 0, additions_;
+};
+
+// Properties of the data of a channel that errors grow with.
+struct magnitudes {
+  double max_x = 0, max_y = 0;
+  double mean_dy = 0, mean_dy_xhat = 0, max_dy = 0;  // of absolute values
+  double c1 = 0;                                     // |mean(dy)|
+  double pivot_spread = 0;                           // mean((x - K)^2)
+};
+
+class analysis {
+ public:
+  analysis(problem const& p, values const& want, double reference, values const& carried)
+      : p_(p), want_(want), carried_(carried), reference_(reference), chunks_(p), u_(unit_roundoff(p.desc.dtype)),
+        u_params_(unit_roundoff(dtype_or(p.desc.param_dtype, p.desc.dtype))),
+        u_running_(unit_roundoff(dtype_or(p.desc.stats_dtype, p.desc.dtype))), m_(static_cast<double>(p.per_channel())),
+        e_(2 * static_cast<double>(chunks_.additions() + 2) / std::sqrt(m_)),
+        tiny_(p.desc.dtype == RENORM_F64 ? std::numeric_limits<double>::denorm_min() : std::numeric_limits<float>::denorm_min()) {
+    allowed_.y = allowed_.dx = array(p.x.size());
+    allowed_.dgamma = allowed_.dbeta = array(p.c());
+  }
+
+  values training();
+  values inference();
+
+ private:
+  magnitudes measure(std::size_t c, double mean, double sigma) const;
+  void train_channel(std::size_t c);
+  void infer_channel(std::size_t c);
+  void update_running(std::size_t c, magnitudes const& a, double mean_error, double var_error, double sigma_error);
+  void parameter_gradients(std::size_t c, magnitudes const& a, double xhat_error, double sigma_error, double r, double r_error, double d,
+                           double d_error);
+  double carried_mean(std::size_t c) const { return carried_.running_mean.empty() ? 0 : carried_.running_mean[c]; }
+  double carried_sigma(std::size_t c) const;
+
+  template <class F> void for_channel(std::size_t c, F const& f) const {
+    for (std::size_t i = 0; i < p_.n(); ++i)
+      for (std::size_t k = 0; k < p_.s(); ++k) f(p_.at(i, c, k));
+  }
+
+  problem const& p_;
+  values const& want_;
+  values const& carried_;
+  double reference_;
+  chunking chunks_;
+  double u_, u_params_, u_running_, m_, e_;
+  double tiny_;  // what an underflow may lose
+  values allowed_;
+};
+
+magnitudes analysis::measure(std::size_t c, double mean, double sigma) const {
+  magnitudes a;
+  std::size_t chunk = static_cast<std::size_t>(-1);
+  double pivot = 0;
+  for (std::size_t i = 0; i < p_.n(); ++i)
+    for (std::size_t k = 0; k < p_.s(); ++k) {
+      std::size_t const j = p_.at(i, c, k), now = chunks_.chunk_of(i, k);
+      if (now != chunk) pivot = p_.x[j];
+      chunk = now;
+      double const dy = std::abs(p_.dy[j]), from_pivot = p_.x[j] - pivot;
+      a.max_x = std::max(a.max_x, std::abs(p_.x[j]));
+      a.max_y = std::max(a.max_y, std::abs(want_.y[j]));
+      a.max_dy = std::max(a.max_dy, dy);
+      a.mean_dy += dy / m_;
+      a.c1 += p_.dy[j] / m_;
+      a.mean_dy_xhat += dy * std::abs(p_.x[j] - mean) / sigma / m_;
+      a.pivot_spread += from_pivot * from_pivot / m_;
+    }
+  a.c1 = std::abs(a.c1);
+  return a;
+}
+
+// The relative error of the running sigma that a step starts from.
+double analysis::carried_sigma(std::size_t c) const {
+  if (carried_.running_var.empty()) return 0;
+  double const sigma = running_sigma(p_, c), error = carried_.running_var[c];
+  return p_.has(RENORM_FLAG_TRACK_SIGMA) ? error / sigma : error / (2 * sigma * sigma);
+}
+
+void analysis::train_channel(std::size_t c) {
+  double const mean = want_.mean[c], var = want_.var[c], sigma = want_.sigma[c];
+  bool const renorm = p_.has(RENORM_FLAG_BATCH_RENORM);
+  double const r = renorm ? want_.r[c] : 1, d = renorm ? want_.d[c] : 0;
+  double const gamma = std::abs(p_.gamma_of(c)), shift = std::abs(p_.gamma_of(c) * d + p_.beta_of(c));
+  double const bessel = m_ > 1 ? m_ / (m_ - 1) : 1, normaliser = p_.has(RENORM_FLAG_UNBIASED) ? bessel : 1;
+  magnitudes const a = measure(c, mean, sigma);
+
+  double const q = var > 0 ? std::min(a.pivot_spread / var, 10.0) : 10;
+  double const mean_error = u_ * e_ * std::sqrt(q * var) + 16 * w * a.max_x;
+  double const var_error = q * (3 * e_ + 2) * u_ * var + 16 * w * var;
+  double const sigma_error = normaliser * var_error / (2 * sigma * sigma) + 4 * w;  // relative, as the next two
+  double const r_error = renorm ? sigma_error + carried_sigma(c) : 0;
+  double const reference_sigma = renorm ? running_sigma(p_, c) : 1;
+  double const d_error = renorm ? (mean_error + carried_mean(c)) / reference_sigma + std::abs(d) * carried_sigma(c) : 0;
+  double const d_scale = renorm ? (a.max_x + std::abs(p_.running_mean[c])) / reference_sigma : 0;
+
+  allowed_.mean.push_back(mean_error + reference_ * a.max_x);
+  allowed_.var.push_back(var_error + reference_ * var);
+  allowed_.sigma.push_back((sigma_error + reference_) * sigma);
+  allowed_.r.push_back((r_error + reference_) * r);
+  allowed_.d.push_back(d_error + reference_ * d_scale);
+  update_running(c, a, mean_error, var_error, sigma_error * sigma);
+
+  // xhat = (x - mean)/sigma, h = |xhat|: wrong by xhat_error + h*sigma_error because of mean and sigma.
+  double const xhat_error = mean_error / sigma;
+  parameter_gradients(c, a, xhat_error, sigma_error, r, r_error, d, d_error);
+
+  // y = scale*(x - center) + shift: x - center, scale and shift are rounded, then the sum.
+  for_channel(c, [&](std::size_t j) {
+    double const h = std::abs(p_.x[j] - mean) / sigma, y = std::abs(want_.y[j]);
+    double const statistics = gamma * (r * (xhat_error + h * (sigma_error + r_error)) + d_error);
+    allowed_.y[j] = statistics + u_ * (2 * gamma * r * h + shift + y) + reference_ * (y + a.max_y) + 2 * tiny_;
+  });
+
+  if (want_.dx.empty()) return;
+  // dx = scale*((dy - c1) - xhat*c2), c1 = S1/m, c2 = S2/m (m - 1 if unbiased). Terms of S2 have three roundings (x - center, inv,
+  // their product; the last product is fused), c1 and c2 are rounded once more; xhat takes three roundings again, its product with
+  // c2, the two differences, scale and the product with it one each.
+  double const scale = gamma * r / sigma;
+  double const c2 = normaliser * a.mean_dy_xhat;
+  double const c1_error = u_ * (e_ * a.mean_dy + a.c1);
+  double const c2_error = c2 * (u_ * (e_ + 4) + sigma_error) + xhat_error * normaliser * a.mean_dy;
+  for_channel(c, [&](std::size_t j) {
+    double const h = std::abs(p_.x[j] - mean) / sigma, dy = std::abs(p_.dy[j]);
+    double const product_error = h * c2_error + c2 * (xhat_error + h * (sigma_error + 4 * u_));
+    double const terms = dy + a.c1 + h * c2;
+    allowed_.dx[j] = scale * (c1_error + product_error + terms * (4 * u_ + sigma_error + r_error)) +
+                     reference_ * (std::abs(want_.dx[j]) + scale * a.max_dy) + 2 * tiny_ * (1 + scale);
+  });
+}
+
+void analysis::update_running(std::size_t c, magnitudes const& a, double mean_error, double var_error, double sigma_error) {
+  if (want_.running_mean.empty()) return;
+  double const bessel = m_ > 1 && p_.has(RENORM_FLAG_UNBIASED_RUNNING) ? m_ / (m_ - 1) : 1;
+  double const spread_error = p_.has(RENORM_FLAG_TRACK_SIGMA) ? bessel * sigma_error : bessel * var_error;
+  double const mean = std::abs(want_.running_mean[c]), spread = want_.running_var[c];
+  double const carried_spread = carried_.running_var.empty() ? 0 : carried_.running_var[c];
+  allowed_.running_mean.push_back(mean_error + carried_mean(c) + u_running_ * mean + reference_ * (mean + a.max_x));
+  allowed_.running_var.push_back(spread_error + carried_spread + (u_running_ + reference_) * spread);
+}
+
+// dgamma = r*S2 + d*S1, dbeta = S1
+void analysis::parameter_gradients(std::size_t c, magnitudes const& a, double xhat_error, double sigma_error, double r, double r_error,
+                                   double d, double d_error) {
+  if (want_.dgamma.empty() && want_.dbeta.empty()) return;
+  double const sum_dy = a.mean_dy * m_, sum_dy_xhat = a.mean_dy_xhat * m_;
+  double const s1_error = u_ * e_ * sum_dy + m_ * tiny_;
+  double const s2_error = sum_dy_xhat * (u_ * (e_ + 3) + sigma_error) + xhat_error * sum_dy + m_ * tiny_;
+  double const scale = sum_dy_xhat * r + sum_dy * std::abs(d);
+  allowed_.dgamma[c] = r * (s2_error + sum_dy_xhat * r_error) + std::abs(d) * s1_error + d_error * sum_dy + (u_params_ + 2 * reference_) * scale;
+  allowed_.dbeta[c] = s1_error + (u_params_ + 2 * reference_) * sum_dy;
+}
+
+// Statistics are given: only xhat and the sums of the backward pass round.
+void analysis::infer_channel(std::size_t c) {
+  double const mean = p_.running_mean[c], sigma = running_sigma(p_, c), gamma = std::abs(p_.gamma_of(c)), beta = std::abs(p_.beta_of(c));
+  magnitudes const a = measure(c, mean, sigma);
+  double const xhat_error = carried_mean(c) / sigma, sigma_error = carried_sigma(c) + 4 * w;
+  parameter_gradients(c, a, xhat_error, sigma_error, 1, 0, 0, 0);
+  for_channel(c, [&](std::size_t j) {
+    double const h = std::abs(p_.x[j] - mean) / sigma, y = std::abs(want_.y[j]);
+    allowed_.y[j] = gamma * (xhat_error + h * (sigma_error + 2 * u_)) + u_ * (beta + y) + reference_ * (y + a.max_y) + 2 * tiny_;
+    double const dx = gamma / sigma * std::abs(p_.dy[j]);  // scale, product
+    allowed_.dx[j] = dx * (2 * u_ + sigma_error + 2 * reference_) + 2 * tiny_;
+  });
+}
+
+// An empty tensor has no statistics, and its sums are exactly 0.
+values no_tolerance(values const& want) {
+  values allowed = want;
+  for_each_array([](char const*, array& a) { std::fill(a.begin(), a.end(), 0.0); }, allowed);
+  return allowed;
+}
+
+values analysis::training() {
+  for (std::size_t c = 0; c < p_.c(); ++c) train_channel(c);
+  return allowed_;
+}
+
+values analysis::inference() {
+  for (std::size_t c = 0; c < p_.c(); ++c) infer_channel(c);
+  return allowed_;
+}
+
+}  // namespace
+
+double unit_roundoff(renorm_dtype dtype) { return dtype == RENORM_F64 ? w : std::numeric_limits<float>::epsilon() / 2; }
+
+values training_tolerance(problem const& p, values const& want, double reference, values const& carried) {
+  return p.per_channel() == 0 ? no_tolerance(want) : analysis(p, want, reference, carried).training();
+}
+
+values inference_tolerance(problem const& p, values const& want, double reference, values const& carried) {
+  return p.per_channel() == 0 ? no_tolerance(want) : analysis(p, want, reference, carried).inference();
+}
+
+}  // namespace renorm_test
