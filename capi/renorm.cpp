@@ -10,7 +10,6 @@ namespace {
 // Without a number from the caller, cut the work for a machine of this size.
 constexpr std::size_t assumed_threads = 16;
 
-std::size_t tensor_bytes(problem const& p) { return p.shape.values() * (p.f64 ? sizeof(double) : sizeof(float)); }
 std::size_t param_bytes(problem const& p) { return p.shape.c * (p.params_f64 ? sizeof(double) : sizeof(float)); }
 std::size_t running_bytes(problem const& p) { return p.shape.c * (p.stats_f64 ? sizeof(double) : sizeof(float)); }
 std::size_t channel_bytes(problem const& p) { return p.shape.c * sizeof(double); }
@@ -30,7 +29,7 @@ struct train {
   using args = renorm_train_args;
   static constexpr char const* name = "renorm_train";
   static void list(problem const& p, args const& a, arrays& v) {
-    std::size_t const x = v.input("args->x", a.x, tensor_bytes(p));
+    std::size_t const x = v.input("args->x", a.x, p.tensor_bytes());
     v.optional_input("args->gamma", a.gamma, param_bytes(p));
     v.optional_input("args->beta", a.beta, param_bytes(p));
     v.optional_output("args->running_mean", a.running_mean, running_bytes(p));
@@ -42,7 +41,7 @@ struct train {
     v.optional_output("args->d", a.d, channel_bytes(p));
     v.optional_output("args->count", a.count, sizeof(std::int64_t));
     v.optional_output("args->nonfinite", a.nonfinite, sizeof(std::int64_t));
-    v.output("args->y", a.y, tensor_bytes(p));
+    v.output("args->y", a.y, p.tensor_bytes());
     v.in_place(x, x);
   }
   static renorm_status check(problem const& p, args const& a) {
@@ -60,12 +59,12 @@ struct inference {
   using args = renorm_inference_args;
   static constexpr char const* name = "renorm_inference";
   static void list(problem const& p, args const& a, arrays& v) {
-    std::size_t const x = v.input("args->x", a.x, tensor_bytes(p));
+    std::size_t const x = v.input("args->x", a.x, p.tensor_bytes());
     v.optional_input("args->gamma", a.gamma, param_bytes(p));
     v.optional_input("args->beta", a.beta, param_bytes(p));
     v.input("args->running_mean", a.running_mean, running_bytes(p));
     v.input("args->running_var", a.running_var, running_bytes(p));
-    v.output("args->y", a.y, tensor_bytes(p));
+    v.output("args->y", a.y, p.tensor_bytes());
     v.in_place(x, x);
   }
   static renorm_status check(problem const&, args const&) { return RENORM_OK; }
@@ -77,7 +76,7 @@ struct backward {
   using args = renorm_backward_args;
   static constexpr char const* name = "renorm_backward";
   static void list(problem const& p, args const& a, arrays& v) {
-    std::size_t const x = v.input("args->x", a.x, tensor_bytes(p)), dy = v.input("args->dy", a.dy, tensor_bytes(p));
+    std::size_t const x = v.input("args->x", a.x, p.tensor_bytes()), dy = v.input("args->dy", a.dy, p.tensor_bytes());
     v.optional_input("args->gamma", a.gamma, param_bytes(p));
     v.input("args->mean", a.mean, channel_bytes(p));
     v.input("args->sigma", a.sigma, channel_bytes(p));
@@ -88,7 +87,7 @@ struct backward {
     v.optional_input("args->count", a.count, sizeof(std::int64_t));
     v.optional_output("args->dgamma", a.dgamma, param_bytes(p));
     v.optional_output("args->dbeta", a.dbeta, param_bytes(p));
-    v.optional_output("args->dx", a.dx, tensor_bytes(p));
+    v.optional_output("args->dx", a.dx, p.tensor_bytes());
     v.in_place(x, dy);
   }
   static renorm_status check(problem const&, args const& a) { return check_count(name, "args->count", a.count); }
@@ -100,14 +99,14 @@ struct inference_backward {
   using args = renorm_inference_backward_args;
   static constexpr char const* name = "renorm_inference_backward";
   static void list(problem const& p, args const& a, arrays& v) {
-    std::size_t const x = v.input("args->x", a.x, a.dgamma != nullptr ? tensor_bytes(p) : 0);
-    std::size_t const dy = v.input("args->dy", a.dy, tensor_bytes(p));
+    std::size_t const x = v.input("args->x", a.x, a.dgamma != nullptr ? p.tensor_bytes() : 0);
+    std::size_t const dy = v.input("args->dy", a.dy, p.tensor_bytes());
     v.optional_input("args->gamma", a.gamma, param_bytes(p));
     v.input("args->running_mean", a.running_mean, running_bytes(p));
     v.input("args->running_var", a.running_var, running_bytes(p));
     v.optional_output("args->dgamma", a.dgamma, param_bytes(p));
     v.optional_output("args->dbeta", a.dbeta, param_bytes(p));
-    v.optional_output("args->dx", a.dx, tensor_bytes(p));
+    v.optional_output("args->dx", a.dx, p.tensor_bytes());
     v.in_place(x, dy);
   }
   static renorm_status check(problem const&, args const&) { return RENORM_OK; }
@@ -119,7 +118,7 @@ struct moments {
   using args = renorm_moments_args;
   static constexpr char const* name = "renorm_moments";
   static void list(problem const& p, args const& a, arrays& v) {
-    v.input("args->x", a.x, tensor_bytes(p));
+    v.input("args->x", a.x, p.tensor_bytes());
     v.output("args->count", a.count, sizeof(std::int64_t));
     v.output("args->mean", a.mean, channel_bytes(p));
     v.output("args->m2", a.m2, channel_bytes(p));
@@ -223,11 +222,11 @@ struct apply {
   using args = renorm_apply_args;
   static constexpr char const* name = "renorm_apply";
   static void list(problem const& p, args const& a, arrays& v) {
-    std::size_t const x = v.input("args->x", a.x, tensor_bytes(p));
+    std::size_t const x = v.input("args->x", a.x, p.tensor_bytes());
     v.input("args->center", a.center, channel_bytes(p));
     v.input("args->scale", a.scale, channel_bytes(p));
     v.input("args->shift", a.shift, channel_bytes(p));
-    v.output("args->y", a.y, tensor_bytes(p));
+    v.output("args->y", a.y, p.tensor_bytes());
     v.in_place(x, x);
   }
   static renorm_status check(problem const&, args const&) { return RENORM_OK; }
@@ -239,8 +238,8 @@ struct backward_reduce {
   using args = renorm_backward_reduce_args;
   static constexpr char const* name = "renorm_backward_reduce";
   static void list(problem const& p, args const& a, arrays& v) {
-    v.input("args->x", a.x, tensor_bytes(p));
-    v.input("args->dy", a.dy, tensor_bytes(p));
+    v.input("args->x", a.x, p.tensor_bytes());
+    v.input("args->dy", a.dy, p.tensor_bytes());
     v.input("args->mean", a.mean, channel_bytes(p));
     v.input("args->sigma", a.sigma, channel_bytes(p));
     v.output("args->sum_dy", a.sum_dy, channel_bytes(p));
@@ -256,7 +255,7 @@ struct backward_apply {
   static constexpr char const* name = "renorm_backward_apply";
   static void list(problem const& p, args const& a, arrays& v) {
     bool const sweeps = a.dx != nullptr;
-    std::size_t const x = v.input("args->x", a.x, sweeps ? tensor_bytes(p) : 0), dy = v.input("args->dy", a.dy, sweeps ? tensor_bytes(p) : 0);
+    std::size_t const x = v.input("args->x", a.x, sweeps ? p.tensor_bytes() : 0), dy = v.input("args->dy", a.dy, sweeps ? p.tensor_bytes() : 0);
     v.input("args->mean", a.mean, sweeps ? channel_bytes(p) : 0);
     v.input("args->sigma", a.sigma, sweeps ? channel_bytes(p) : 0);
     v.optional_input("args->gamma", a.gamma, param_bytes(p));
@@ -269,7 +268,7 @@ struct backward_apply {
     v.input("args->sum_dy_xhat", a.sum_dy_xhat, channel_bytes(p));
     v.optional_output("args->dgamma", a.dgamma, param_bytes(p));
     v.optional_output("args->dbeta", a.dbeta, param_bytes(p));
-    v.optional_output("args->dx", a.dx, tensor_bytes(p));
+    v.optional_output("args->dx", a.dx, p.tensor_bytes());
     v.in_place(x, dy);
   }
   static renorm_status check(problem const&, args const& a) { return check_count(name, "args->count", a.count); }

@@ -52,9 +52,20 @@ unsigned detect_features() {
   return found;
 }
 
+namespace {
+
+bool is_intel() {
+  registers const vendor = cpuid(0, 0);
+  return vendor.ebx == 0x756e6547 && vendor.edx == 0x49656e69 && vendor.ecx == 0x6c65746e;  // "Genu" "ineI" "ntel"
+}
+
+}  // namespace
+
 #else
 
 unsigned detect_features() { return none; }
+
+static bool is_intel() { return false; }
 
 #endif
 
@@ -67,16 +78,17 @@ std::size_t cache_size(int name, std::size_t fallback) {
 
 }  // namespace
 
-// sysconf executes CPUID, which traps to the hypervisor in a virtual machine (tens of microseconds): hence read once.
+// CPUID traps to the hypervisor in a virtual machine, and sysconf executes it as well (tens of microseconds): hence read once.
+// Threads that race write the same values; l2 is the last of them.
 caches detect_caches() {
   static std::atomic<std::size_t> l2{0}, l3{0};
-  std::size_t known = l2.load(std::memory_order_acquire);
-  if (known == 0) {
+  static std::atomic<bool> stream_past_l2{false};
+  if (l2.load(std::memory_order_acquire) == 0) {
     l3.store(cache_size(_SC_LEVEL3_CACHE_SIZE, 16u << 20), std::memory_order_relaxed);
-    known = cache_size(_SC_LEVEL2_CACHE_SIZE, 1u << 20);
-    l2.store(known, std::memory_order_release);
+    stream_past_l2.store(is_intel(), std::memory_order_relaxed);
+    l2.store(cache_size(_SC_LEVEL2_CACHE_SIZE, 1u << 20), std::memory_order_release);
   }
-  return {known, l3.load(std::memory_order_relaxed)};
+  return {l2.load(std::memory_order_relaxed), l3.load(std::memory_order_relaxed), stream_past_l2.load(std::memory_order_relaxed)};
 }
 
 }  // namespace renorm::cpu

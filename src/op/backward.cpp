@@ -89,9 +89,10 @@ template <class T> struct gradient_sweep {
   void pixels(renorm::pixels const& p, std::size_t offset) const {
     k.grad_affine_pixels(p, x + offset, dy + offset, g, dx + offset, stream);
   }
+  void finish() const { publish(stream); }
 };
 
-bool bypass(problem const& p) { return output_bypasses_cache(3 * p.shape.values() * (p.f64 ? sizeof(double) : sizeof(float))); }
+bool bypass(problem const& p, call const& on) { return output_bypasses_cache(3 * p.tensor_bytes(), on.exec.threads); }
 
 template <class T> grad_sums<T> sums_of(call const& on, void const* x, void const* dy, xhat_scratch<T> const& n) {
   return {on.code.of<T>(), on.code.channel, static_cast<T const*>(x), static_cast<T const*>(dy), n.center, n.inv};
@@ -136,7 +137,7 @@ template <class T> void backward_as(problem const& p, renorm_backward_args const
 
   auto const sums = sums_of<T>(on, a.x, a.dy, s.xhat);
   reduction<T, grad_sums<T>> const reduction(o, s.sums, sums);
-  gradient_sweep<T> const sweep(on.code.of<T>(), s.xhat, s.gradient, a.x, a.dy, a.dx, bypass(p));
+  gradient_sweep<T> const sweep(on.code.of<T>(), s.xhat, s.gradient, a.x, a.dy, a.dx, bypass(p, on));
   s.xhat.narrow(o, on.code, {0, p.shape.c}, a.mean, a.sigma);
   run_passes(
       make_schedule(o, sizeof(T), on.exec.threads), on.exec, [&](portion const& q) { reduction.reduce(q); },
@@ -173,7 +174,7 @@ template <class T> void backward_apply_as(problem const& p, renorm_backward_appl
   std::int64_t const count = a.count != nullptr ? *a.count : p.count();
   s.xhat.narrow(s.order, on.code, all, a.mean, a.sigma);
   narrow_gradient(p, s.order, on.code, all, count, a.sigma, a.gamma, r, a.sum_dy, a.sum_dy_xhat, s.gradient);
-  sweep_all(s.order, sizeof(T), on.exec, gradient_sweep<T>(on.code.of<T>(), s.xhat, s.gradient, a.x, a.dy, a.dx, bypass(p)));
+  sweep_all(s.order, sizeof(T), on.exec, gradient_sweep<T>(on.code.of<T>(), s.xhat, s.gradient, a.x, a.dy, a.dx, bypass(p, on)));
 }
 
 // dgamma needs x; dbeta alone is the same reduction with dy in its place.
@@ -201,7 +202,7 @@ void inference_dx(problem const& p, renorm_inference_backward_args const& a, cal
   map_forward(p, on.code, all, s.mean, s.sigma, nullptr, nullptr, a.gamma, nullptr, map);
   clear(map.center, p.shape.c);
   s.affine.narrow(s.order, on.code, all, map.center, map.scale, map.shift);
-  sweep_all(s.order, sizeof(T), on.exec, affine_sweep<T>(on.code.of<T>(), s.affine, a.dy, a.dx, bypass(p)));
+  sweep_all(s.order, sizeof(T), on.exec, affine_sweep<T>(on.code.of<T>(), s.affine, a.dy, a.dx, bypass(p, on)));
 }
 
 template <class T> void inference_backward_as(problem const& p, renorm_inference_backward_args const& a, call const& on) {

@@ -50,7 +50,7 @@ template <class T> moments_sums<T> sums_of(order const& o, call const& on, void 
   return {on.code.of<T>(), on.code.channel, o, static_cast<T const*>(x)};
 }
 
-bool bypass(problem const& p) { return output_bypasses_cache(2 * p.shape.values() * (p.f64 ? sizeof(double) : sizeof(float))); }
+bool bypass(problem const& p, call const& on) { return output_bypasses_cache(2 * p.tensor_bytes(), on.exec.threads); }
 
 template <class T> void train_as(problem const& p, renorm_train_args const& a, call const& on) {
   arena memory(on.workspace);
@@ -80,7 +80,7 @@ template <class T> void train_as(problem const& p, renorm_train_args const& a, c
     clear(scratch.m2, p.shape.c);
     algebra(0, p.shape.c);
   } else {
-    affine_sweep<T> const sweep(on.code.of<T>(), scratch.affine, a.x, a.y, bypass(p));
+    affine_sweep<T> const sweep(on.code.of<T>(), scratch.affine, a.x, a.y, bypass(p, on));
     run_passes(
         make_schedule(o, sizeof(T), on.exec.threads), on.exec, [&](portion const& q) { moments.reduce(q); }, algebra,
         [&](portion const& q) { sweep_portion(o, q, sweep); });
@@ -107,7 +107,7 @@ template <class T> void moments_as(problem const& p, renorm_moments_args const& 
 }
 
 template <class T> void sweep_affine(problem const& p, order const& o, affine_scratch<T> const& t, void const* x, void* y, call const& on) {
-  sweep_all(o, sizeof(T), on.exec, affine_sweep<T>(on.code.of<T>(), t, x, y, bypass(p)));
+  sweep_all(o, sizeof(T), on.exec, affine_sweep<T>(on.code.of<T>(), t, x, y, bypass(p, on)));
 }
 
 template <class T> void inference_as(problem const& p, renorm_inference_args const& a, call const& on) {

@@ -32,6 +32,7 @@ struct problem {
   statistics running_statistics(void const* mean, void const* var) const {
     return {{mean, stats_f64}, {var, stats_f64}, !track_sigma, eps};
   }
+  std::size_t tensor_bytes() const { return shape.values() * (f64 ? sizeof(double) : sizeof(float)); }
   std::int64_t count() const { return static_cast<std::int64_t>(shape.per_channel()); }
 
   // What sums of squares over count values are divided by: Bessel's correction, which is none for a single value.

@@ -69,6 +69,9 @@ std::size_t sweep_portions(order const& o, std::size_t element_size, std::size_t
   return smaller(units, wanted_portions(o, element_size, threads));
 }
 
-bool output_bypasses_cache(std::size_t touched) { return touched > cpu::detect_caches().l3; }
+bool output_bypasses_cache(std::size_t touched, std::size_t threads) {
+  cpu::caches const sizes = cpu::detect_caches();
+  return sizes.stream_past_l2 ? touched / threads > sizes.l2 : touched > sizes.l3;
+}
 
 }  // namespace renorm

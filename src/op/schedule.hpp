@@ -33,6 +33,6 @@ schedule make_schedule(order const& o, std::size_t element_size, std::size_t thr
 std::size_t sweep_portions(order const& o, std::size_t element_size, std::size_t units, std::size_t threads);
 
 // Whether output that is written once should go past the caches: touched is what the operation reads and writes in bytes.
-bool output_bypasses_cache(std::size_t touched);
+bool output_bypasses_cache(std::size_t touched, std::size_t threads);
 
 }  // namespace renorm

@@ -3,6 +3,7 @@
 
 #include "op/arena.hpp"
 #include "op/channel.hpp"
+#include "op/sweep.hpp"
 
 #include <initializer_list>
 
@@ -71,6 +72,7 @@ template <class T> struct affine_sweep {
     k.affine_plane(p, x + offset, {coefficients.center + channel, coefficients.scale + channel, coefficients.shift + channel}, y + offset, stream);
   }
   void pixels(renorm::pixels const& p, std::size_t offset) const { k.affine_pixels(p, x + offset, coefficients, y + offset, stream); }
+  void finish() const { publish(stream); }
 };
 
 }  // namespace renorm

@@ -2,12 +2,20 @@
 //
 //   planes(p, offset, channel)    runs of NCHW, the first of them of a channel
 //   pixels(p, offset)             rows of NHWC, width() columns
+//   finish()                      after the last of a portion
 #pragma once
 
 #include "op/problem.hpp"
 #include "op/schedule.hpp"
 
+#include <atomic>
+
 namespace renorm {
+
+// The release by which a thread hands over its results does not cover streaming stores; a full fence does.
+inline void publish(bool streamed) {
+  if (streamed) std::atomic_thread_fence(std::memory_order_seq_cst);
+}
 
 // Rows that one step of a backwards sweep takes: enough to run, few enough to still be in the cache.
 inline constexpr std::size_t step_values = 8192;
@@ -24,20 +32,23 @@ template <class Sweep> void sweep_rows(order const& o, std::size_t first, std::s
   }
 }
 
-// What a reduction of the same portion has just read, backwards: the end of it is still in the cache.
-template <class Sweep> void sweep_portion(order const& o, portion const& p, Sweep const& sweep) {
-  std::size_t const first = o.first_chunk(p.segment), end = o.first_chunk(p.segment + p.segments);
-  std::size_t const last = end < o.chunks ? end : o.chunks;
-  if (o.shape.layout == layout::nhwc) {
-    sweep_rows(o, o.values_before(first), o.values_before(last), sweep);
-    return;
-  }
+// Chunks [first, last) of some channels of NCHW, the last ones first.
+template <class Sweep> void sweep_planes(order const& o, portion const& p, std::size_t first, std::size_t last, Sweep const& sweep) {
   std::size_t const s = o.shape.s, sample_pitch = o.shape.c * s;
   for (std::size_t chunk = last; chunk-- > first;) {
     plane_chunk const part = o.planes_of(chunk);
     for (std::size_t sample = part.sample + part.samples; sample-- > part.sample;)
       sweep.planes({1, sample_pitch, p.channels, s, part.length}, sample * sample_pitch + p.channel * s + part.first, p.channel);
   }
+}
+
+// What a reduction of the same portion has just read, backwards: the end of it is still in the cache.
+template <class Sweep> void sweep_portion(order const& o, portion const& p, Sweep const& sweep) {
+  std::size_t const first = o.first_chunk(p.segment), end = o.first_chunk(p.segment + p.segments);
+  std::size_t const last = end < o.chunks ? end : o.chunks;
+  if (o.shape.layout == layout::nhwc) sweep_rows(o, o.values_before(first), o.values_before(last), sweep);
+  else sweep_planes(o, p, first, last, sweep);
+  sweep.finish();
 }
 
 // Values [first, last) of NCHW in memory order: the end of a plane, whole planes, the start of one.
@@ -67,6 +78,7 @@ template <class Sweep> void sweep_all(order const& o, std::size_t element_size, 
     };
     if (nchw) sweep_values(o, border(i), border(i + 1), sweep);
     else sweep_rows(o, border(i), border(i + 1), sweep);
+    sweep.finish();
   });
 }
 
