@@ -31,8 +31,8 @@ extern "C" {
 uint32_t renorm_version(void) { return RENORM_VERSION_MAJOR * 10000 + RENORM_VERSION_MINOR * 100 + RENORM_VERSION_PATCH; }
 
 const char* renorm_build_info(void) {
-  return "renorm " RENORM_STRING(RENORM_VERSION_MAJOR) "." RENORM_STRING(RENORM_VERSION_MINOR) "." RENORM_STRING(RENORM_VERSION_PATCH)
-         "; " RENORM_COMPILER " " __VERSION__ ";"
+  return "renorm " RENORM_STRING(RENORM_VERSION_MAJOR) "." RENORM_STRING(RENORM_VERSION_MINOR) "." RENORM_STRING(
+      RENORM_VERSION_PATCH) "; " RENORM_COMPILER " " __VERSION__ ";"
 #define RENORM_ISA_ENTRY(name, id, features) " " #name
 #include "isa/list.inc"
 #undef RENORM_ISA_ENTRY

@@ -255,7 +255,8 @@ struct backward_apply {
   static constexpr char const* name = "renorm_backward_apply";
   static void list(problem const& p, args const& a, arrays& v) {
     bool const sweeps = a.dx != nullptr;
-    std::size_t const x = v.input("args->x", a.x, sweeps ? p.tensor_bytes() : 0), dy = v.input("args->dy", a.dy, sweeps ? p.tensor_bytes() : 0);
+    std::size_t const x = v.input("args->x", a.x, sweeps ? p.tensor_bytes() : 0),
+                      dy = v.input("args->dy", a.dy, sweeps ? p.tensor_bytes() : 0);
     v.input("args->mean", a.mean, sweeps ? channel_bytes(p) : 0);
     v.input("args->sigma", a.sigma, sweeps ? channel_bytes(p) : 0);
     v.optional_input("args->gamma", a.gamma, param_bytes(p));
@@ -373,19 +374,44 @@ renorm_status renorm_workspace_size(const renorm_desc* desc, renorm_op op, size_
   if (auto s = capi::read_desc(desc, p, name)) return s;
   if (bytes == nullptr) return capi::fail(RENORM_ERROR_NULL, "%s: bytes is NULL", name);
   switch (op) {
-    case RENORM_OP_TRAIN: *bytes = capi::train::workspace(p); break;
-    case RENORM_OP_INFERENCE: *bytes = capi::inference::workspace(p); break;
-    case RENORM_OP_BACKWARD: *bytes = capi::backward::workspace(p); break;
-    case RENORM_OP_INFERENCE_BACKWARD: *bytes = capi::inference_backward::workspace(p); break;
-    case RENORM_OP_MOMENTS: *bytes = capi::moments::workspace(p); break;
-    case RENORM_OP_MERGE: *bytes = capi::merge::workspace(p); break;
-    case RENORM_OP_UPDATE_RUNNING: *bytes = capi::update_running::workspace(p); break;
-    case RENORM_OP_CORRECTION: *bytes = capi::correction::workspace(p); break;
-    case RENORM_OP_COEFFICIENTS: *bytes = capi::coefficients::workspace(p); break;
-    case RENORM_OP_APPLY: *bytes = capi::apply::workspace(p); break;
-    case RENORM_OP_BACKWARD_REDUCE: *bytes = capi::backward_reduce::workspace(p); break;
-    case RENORM_OP_BACKWARD_APPLY: *bytes = capi::backward_apply::workspace(p); break;
-    default: return capi::fail(RENORM_ERROR_UNSUPPORTED, "%s: op %d is unknown", name, op);
+    case RENORM_OP_TRAIN:
+      *bytes = capi::train::workspace(p);
+      break;
+    case RENORM_OP_INFERENCE:
+      *bytes = capi::inference::workspace(p);
+      break;
+    case RENORM_OP_BACKWARD:
+      *bytes = capi::backward::workspace(p);
+      break;
+    case RENORM_OP_INFERENCE_BACKWARD:
+      *bytes = capi::inference_backward::workspace(p);
+      break;
+    case RENORM_OP_MOMENTS:
+      *bytes = capi::moments::workspace(p);
+      break;
+    case RENORM_OP_MERGE:
+      *bytes = capi::merge::workspace(p);
+      break;
+    case RENORM_OP_UPDATE_RUNNING:
+      *bytes = capi::update_running::workspace(p);
+      break;
+    case RENORM_OP_CORRECTION:
+      *bytes = capi::correction::workspace(p);
+      break;
+    case RENORM_OP_COEFFICIENTS:
+      *bytes = capi::coefficients::workspace(p);
+      break;
+    case RENORM_OP_APPLY:
+      *bytes = capi::apply::workspace(p);
+      break;
+    case RENORM_OP_BACKWARD_REDUCE:
+      *bytes = capi::backward_reduce::workspace(p);
+      break;
+    case RENORM_OP_BACKWARD_APPLY:
+      *bytes = capi::backward_apply::workspace(p);
+      break;
+    default:
+      return capi::fail(RENORM_ERROR_UNSUPPORTED, "%s: op %d is unknown", name, op);
   }
   return RENORM_OK;
 }

@@ -10,11 +10,12 @@ namespace {
 constexpr std::int64_t max_channels = INT64_MAX / 16384;
 
 constexpr std::uint32_t known_flags = RENORM_FLAG_BATCH_RENORM | RENORM_FLAG_TRACK_SIGMA | RENORM_FLAG_UNBIASED |
-                                      RENORM_FLAG_UNBIASED_RUNNING | RENORM_FLAG_KEEP_RUNNING | RENORM_FLAG_CUMULATIVE |
-                                      RENORM_FLAG_RMIN | RENORM_FLAG_SKIP_NONFINITE;
+                                      RENORM_FLAG_UNBIASED_RUNNING | RENORM_FLAG_KEEP_RUNNING | RENORM_FLAG_CUMULATIVE | RENORM_FLAG_RMIN |
+                                      RENORM_FLAG_SKIP_NONFINITE;
 
 renorm_status check_choice(bool known, char const* function, char const* field, long long value) {
-  return known ? RENORM_OK : fail(RENORM_ERROR_UNSUPPORTED, "%s: desc->%s is %lld, which this version does not support", function, field, value);
+  return known ? RENORM_OK
+               : fail(RENORM_ERROR_UNSUPPORTED, "%s: desc->%s is %lld, which this version does not support", function, field, value);
 }
 
 renorm_status check_dtypes(renorm_desc const& d, char const* function) {
@@ -26,7 +27,8 @@ renorm_status check_dtypes(renorm_desc const& d, char const* function) {
 }
 
 renorm_status check_choices(renorm_desc const& d, char const* function) {
-  if ((d.flags & ~known_flags) != 0) return fail(RENORM_ERROR_UNSUPPORTED, "%s: desc->flags has unknown bits 0x%x", function, d.flags & ~known_flags);
+  if ((d.flags & ~known_flags) != 0)
+    return fail(RENORM_ERROR_UNSUPPORTED, "%s: desc->flags has unknown bits 0x%x", function, d.flags & ~known_flags);
   if (auto s = check_choice(d.layout == RENORM_NCHW || d.layout == RENORM_NHWC, function, "layout", d.layout)) return s;
   if (auto s = check_dtypes(d, function)) return s;
   if (auto s = check_choice(d.epilogue == 0, function, "epilogue", d.epilogue)) return s;
@@ -42,9 +44,10 @@ renorm_status check_extents(renorm_desc const& d, char const* function) {
   } const extents[] = {{"n", d.n}, {"c", d.c}, {"s", d.s}, {"groups", d.groups}};
   for (auto const& e : extents)
     if (e.value < 0) return fail(RENORM_ERROR_VALUE, "%s: desc->%s is %lld, below 0", function, e.name, static_cast<long long>(e.value));
+  // Twice the bytes, so that no address plus a size overflows either.
   std::int64_t per_channel, values, bytes;
   bool const overflow = __builtin_mul_overflow(d.n, d.s, &per_channel) || __builtin_mul_overflow(per_channel, d.c, &values) ||
-                        __builtin_mul_overflow(values, static_cast<std::int64_t>(sizeof(double)), &bytes) || d.c > max_channels;
+                        __builtin_mul_overflow(values, static_cast<std::int64_t>(2 * sizeof(double)), &bytes) || d.c > max_channels;
   if (overflow) return fail(RENORM_ERROR_OVERFLOW, "%s: desc->n*c*s values do not fit the address space", function);
   return RENORM_OK;
 }
@@ -68,8 +71,8 @@ problem translate(renorm_desc const& d) {
   auto const is_f64 = [&](int32_t dtype) { return (dtype == 0 ? d.dtype : dtype) == RENORM_F64; };
   problem p{};
   // Without positions the layouts are the same memory, and rows of channels are the fast way through it.
-  p.shape = {d.layout == RENORM_NCHW && d.s != 1 ? layout::nchw : layout::nhwc, static_cast<std::size_t>(d.n), static_cast<std::size_t>(d.c),
-             static_cast<std::size_t>(d.s)};
+  p.shape = {d.layout == RENORM_NCHW && d.s != 1 ? layout::nchw : layout::nhwc, static_cast<std::size_t>(d.n),
+             static_cast<std::size_t>(d.c), static_cast<std::size_t>(d.s)};
   p.f64 = is_f64(0);
   p.params_f64 = is_f64(d.param_dtype);
   p.stats_f64 = is_f64(d.stats_dtype);
@@ -98,8 +101,8 @@ renorm_status check_struct_size(void const* from, std::size_t known, char const*
     return fail(RENORM_ERROR_STRUCT_SIZE, "%s: %s->struct_size is %u: set it to sizeof", function, name, given);
   for (std::size_t i = known; i < given; ++i)
     if (static_cast<char const*>(from)[i] != 0)
-      return fail(RENORM_ERROR_STRUCT_SIZE, "%s: %s->struct_size is %u, and its field at offset %zu is newer than this library and not 0", function,
-                  name, given, i);
+      return fail(RENORM_ERROR_STRUCT_SIZE, "%s: %s->struct_size is %u, and its field at offset %zu is newer than this library and not 0",
+                  function, name, given, i);
   return RENORM_OK;
 }
 
@@ -139,7 +142,8 @@ static std::intptr_t overlap(std::intptr_t begin, std::intptr_t end, std::intptr
 // Without a branch a pair: this is a fair part of the smallest calls.
 renorm_status arrays::check_apart(std::size_t output, list const& others, std::size_t first) const {
   std::intptr_t any = 0;
-  for (std::size_t i = first; i < others.count; ++i) any |= overlap(outputs_.begin[output], outputs_.end[output], others.begin[i], others.end[i]);
+  for (std::size_t i = first; i < others.count; ++i)
+    any |= overlap(outputs_.begin[output], outputs_.end[output], others.begin[i], others.end[i]);
   return any < 0 ? fail_overlap(output, others, first) : RENORM_OK;
 }
 

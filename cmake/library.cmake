@@ -15,11 +15,12 @@ add_library(renorm_internal INTERFACE)
 target_compile_features(renorm_internal INTERFACE cxx_std_17)
 target_include_directories(renorm_internal INTERFACE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 
-# These follow the user's flags and win over them: no fast math, and no -march=native in code that every processor runs.
+# These follow the user's flags and win over them: no fast math, and no -march=native in code that every processor runs. No SLP
+# vectoriser: where g++ 12 makes registers of two lanes by itself, it takes (double)(float)v for v, and kernels are vectors already.
 set(RENORM_COMPILE_OPTIONS
     -fno-exceptions -fno-rtti -fno-threadsafe-statics
     -fvisibility=hidden -fvisibility-inlines-hidden
-    -fno-fast-math -fno-math-errno -fno-trapping-math -ffp-contract=off
+    -fno-fast-math -fno-math-errno -fno-trapping-math -ffp-contract=off -fno-tree-slp-vectorize
     -Wall -Wextra -Wpedantic)
 if(RENORM_X86_64)
   list(APPEND RENORM_COMPILE_OPTIONS -march=x86-64 -mtune=generic)

@@ -25,8 +25,11 @@
  * - A call that is refused returns a negative status and writes nothing; renorm_last_error has the reason in words.
  * - Tensors are dense, of desc->dtype, n*c*s elements: NCHW is [n][c][s], NHWC is [n][s][c]. Per-channel arrays have c
  *   elements. No pointer needs more alignment than its element. Nothing outside the arrays is read or written.
- * - y may be x; dx may be dy or x. Any other overlap of an output with anything else is refused.
- * - n, c or s may be 0: no tensor is read or written, running statistics stay, sums and parameter gradients are 0.
+ * - y may be x; dx may be dy or x. Any other overlap of an output with another array that the call reads or writes is refused, and of
+ *   any array with the workspace.
+ * - n, c or s may be 0: no tensor is read or written, running statistics stay, sums and parameter gradients are 0. An array of no
+ *   bytes may be NULL.
+ * - Options are refused if they are NaN, even where they are not read. Counts are below INT64_MAX.
  * - Results have the same bits for any number of threads, any executor and any alignment, and on the scalar, AVX2,
  *   AVX-512 and NEON kernels alike (NaN payloads aside), within one release. SSE2 has no fused multiply-add and differs in rounding.
  * - A channel that holds a NaN or an infinity gets non-finite output and touches no other channel.
@@ -448,7 +451,10 @@ typedef struct renorm_backward_reduce_args {
 RENORM_API renorm_status renorm_backward_reduce(const renorm_desc *desc, const renorm_backward_reduce_args *args,
                                                 const renorm_exec *exec);
 
-/* dx, dgamma, dbeta from the sums S1, S2 over all count values of the batch. */
+/*
+ * dx, dgamma, dbeta from the sums S1, S2 over all count values of the batch. dgamma and dbeta come from the sums alone: on a machine
+ * whose part of the batch is empty they are those of the whole batch, too.
+ */
 typedef struct renorm_backward_apply_args {
   uint32_t struct_size;
   uint32_t flags;

@@ -36,11 +36,11 @@ struct entries {
   entry const* end() const { return last; }
 };
 
-entries compiled();                 // worst to best
-entry const* find(renorm_isa id);   // nullptr if this build has no such instruction set
+entries compiled();                // worst to best
+entry const* find(renorm_isa id);  // nullptr if this build has no such instruction set
 entry const& best();
-entry const* active();              // nullptr if RENORM_MAX_ISA is unknown
-bool set_max(renorm_isa id);        // false if find(id) is nullptr
+entry const* active();        // nullptr if RENORM_MAX_ISA is unknown
+bool set_max(renorm_isa id);  // false if find(id) is nullptr
 
 }  // namespace isas
 }  // namespace renorm

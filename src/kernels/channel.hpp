@@ -26,7 +26,8 @@ void merge(std::size_t channels, double count, double other_count, double* mean,
 }
 
 void accumulate(std::size_t channels, double* sum, double const* other) {
-  sweep<vec<double>>(channels, [&](std::size_t c, auto k) RENORM_LAMBDA { (load_wide(sum + c, k) + load_wide(other + c, k)).store(sum + c, k); });
+  sweep<vec<double>>(channels,
+                     [&](std::size_t c, auto k) RENORM_LAMBDA { (load_wide(sum + c, k) + load_wide(other + c, k)).store(sum + c, k); });
 }
 
 // Statistics of any dtype as mean and sigma in double.

@@ -21,8 +21,9 @@ template <class V> RENORM_INLINE double fold_lanes(typename V::value const* p) {
   constexpr std::size_t registers = lanes<typename V::value> / D::size;
   D r[registers];
   RENORM_UNROLL for (std::size_t i = 0; i < registers; ++i) r[i] = D::load_as(p + i * D::size);
-  RENORM_UNROLL for (std::size_t n = registers / 2; n > 0; n /= 2)
+  RENORM_UNROLL for (std::size_t n = registers / 2; n > 0; n /= 2) {
     RENORM_UNROLL for (std::size_t i = 0; i < n; ++i) r[i] = r[i] + r[i + n];
+  }
   return fold_register(r[0]);
 }
 

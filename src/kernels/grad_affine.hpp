@@ -44,7 +44,8 @@ void grad_affine_pixels(pixels const& p, T const* x, T const* dy, grad_coefficie
     });
   };
   if (!stream || aligned_pitch) for_each_row_group(p.rows, group);
-  else for (std::size_t r = 0; r < p.rows; ++r) group(r, whole<1>{});
+  else
+    for (std::size_t r = 0; r < p.rows; ++r) group(r, whole<1>{});
 }
 
 }  // namespace

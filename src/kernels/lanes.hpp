@@ -48,8 +48,9 @@ template <class V, class Body> RENORM_INLINE void for_each_lane(std::size_t leng
   using T = typename V::value;
   constexpr std::size_t w = V::size, registers = lane_set<V>::registers;
   std::size_t i = 0;
-  for (; i + lanes<T> <= length; i += lanes<T>)
+  for (; i + lanes<T> <= length; i += lanes<T>) {
     RENORM_UNROLL for (std::size_t k = 0; k < registers; ++k) body(k, i + k * w, whole<w>{});
+  }
   RENORM_UNROLL for (std::size_t k = 0; k < registers; ++k, i += w) {
     if (i + w <= length) body(k, i, whole<w>{});
     else if (i < length) body(k, i, length - i);
@@ -62,9 +63,8 @@ template <class V, class Body> RENORM_INLINE void for_each_lane(std::size_t leng
 template <class V, class Body> RENORM_INLINE void sum_planes(planes const& p, typename V::value* sums, Body const& body) {
   using T = typename V::value;
   constexpr std::size_t l1_values = 16384 / sizeof(T);
-  auto const add = [&](std::size_t i, std::size_t c, lane_set<V>& a, lane_set<V>& b) RENORM_LAMBDA {
-    body(c, i * p.sample_pitch + c * p.channel_pitch, a, b);
-  };
+  auto const add = [&](std::size_t i, std::size_t c, lane_set<V>& a, lane_set<V>& b)
+                       RENORM_LAMBDA { body(c, i * p.sample_pitch + c * p.channel_pitch, a, b); };
   auto const store = [&](std::size_t c, lane_set<V> const& a, lane_set<V> const& b) RENORM_LAMBDA {
     a.store(sums + c * 2 * lanes<T>);
     b.store(sums + c * 2 * lanes<T> + lanes<T>);

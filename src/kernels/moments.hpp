@@ -14,19 +14,16 @@ template <class V> RENORM_INLINE void add_moments(V x, V pivot, V& sum, V& sum_s
 }
 
 // sums[channel] = {lanes of sum, lanes of sum of squares}, over all samples.
-template <class V, class T = typename V::value>
-void moments_plane(planes const& p, T const* x, T const* pivot, T* sums) {
+template <class V, class T = typename V::value> void moments_plane(planes const& p, T const* x, T const* pivot, T* sums) {
   sum_planes<V>(p, sums, [&](std::size_t c, std::size_t run, lane_set<V>& s, lane_set<V>& q) RENORM_LAMBDA {
     V const shift = V::set(pivot[c]);
-    for_each_lane<V>(p.length, [&](std::size_t r, std::size_t j, auto k) RENORM_LAMBDA {
-      add_moments(V::load(x + run + j, k, shift), shift, s.r[r], q.r[r]);
-    });
+    for_each_lane<V>(p.length, [&](std::size_t r, std::size_t j, auto k)
+                                   RENORM_LAMBDA { add_moments(V::load(x + run + j, k, shift), shift, s.r[r], q.r[r]); });
   });
 }
 
 // sum[j], sum_squares[j] += over the rows of column j.
-template <class V, class T = typename V::value>
-void moments_pixels(pixels const& p, T const* x, T const* pivot, T* sum, T* sum_squares) {
+template <class V, class T = typename V::value> void moments_pixels(pixels const& p, T const* x, T const* pivot, T* sum, T* sum_squares) {
   for_each_row_group(p.rows, [&](std::size_t first, auto rows) RENORM_LAMBDA {
     T const* const row = x + first * p.pitch;
     sweep<V>(p.width, [&](std::size_t j, auto k) RENORM_LAMBDA {

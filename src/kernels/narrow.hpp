@@ -8,12 +8,13 @@ namespace renorm {
 namespace {
 
 // The part of center that T cannot hold; nothing where center is not finite.
-template <class K> RENORM_INLINE vec<double> rounding(vec<double> center, float const* rounded, K k) { return center - load_wide(rounded, k); }
+template <class K> RENORM_INLINE vec<double> rounding(vec<double> center, float const* rounded, K k) {
+  return center - load_wide(rounded, k);
+}
 template <class K> RENORM_INLINE vec<double> rounding(vec<double>, double const*, K) { return wide(0); }
 
-template <class V, class T = typename V::value>
-void narrow_affine(std::size_t channels, double const* center, double const* scale, double const* shift, T* t_center, T* t_scale,
-                   T* t_shift) {
+template <class V, class T = typename V::value> void narrow_affine(std::size_t channels, double const* center, double const* scale,
+                                                                   double const* shift, T* t_center, T* t_scale, T* t_shift) {
   sweep<vec<double>>(channels, [&](std::size_t c, auto k) RENORM_LAMBDA {
     vec<double> const mu = load_wide(center + c, k), factor = load_wide(scale + c, k);
     store_wide(mu, t_center + c, k);
@@ -33,9 +34,9 @@ void narrow_xhat(std::size_t channels, double const* mean, double const* sigma, 
 }
 
 // scale = gamma*r/sigma, c1 = S1/count, c2 = S2/divisor.
-template <class V, class T = typename V::value>
-void narrow_grad(std::size_t channels, double count, double divisor, double const* sigma, typed_in gamma, double const* r,
-                 double const* sum_dy, double const* sum_dy_xhat, T* scale, T* c1, T* c2) {
+template <class V, class T = typename V::value> void narrow_grad(std::size_t channels, double count, double divisor, double const* sigma,
+                                                                 typed_in gamma, double const* r, double const* sum_dy,
+                                                                 double const* sum_dy_xhat, T* scale, T* c1, T* c2) {
   sweep<vec<double>>(channels, [&](std::size_t c, auto k) RENORM_LAMBDA {
     store_wide(load_or(gamma, c, k, 1) * load_or(r, c, k, 1) / load_wide(sigma + c, k), scale + c, k);
     store_wide(load_wide(sum_dy + c, k) / wide(count), c1 + c, k);

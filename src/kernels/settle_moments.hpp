@@ -14,9 +14,8 @@ inline constexpr double cancelled = 0.9;
 
 // Marks a doubtful channel by m2 = -1 and returns whether there is one: Q overflowed (or the data is not finite), underflowed
 // (a constant channel included), or cancelled. Decided per channel, so that a neighbour's bits do not change.
-template <class V, class T = typename V::value>
-bool settle_moments(std::size_t channels, double count, T const* pivot, double const* sum, double const* sum_squares, double* mean,
-                    double* m2) {
+template <class V, class T = typename V::value> bool settle_moments(std::size_t channels, double count, T const* pivot, double const* sum,
+                                                                    double const* sum_squares, double* mean, double* m2) {
   vec<double> const inv_count = wide(1 / count), doubtful = wide(-1), inf = wide(__builtin_inf());
   vec<double> const underflow = wide(count * tiny_square<T>), share = wide(cancelled);
   bool found = false;

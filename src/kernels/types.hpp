@@ -29,14 +29,10 @@ struct strided {
 };
 
 // y = scale*(x - center) + shift
-template <class T> struct affine_coefficients {
-  T const *center, *scale, *shift;
-};
+template <class T> struct affine_coefficients { T const *center, *scale, *shift; };
 
 // dx = scale*((dy - c1) - xhat*c2), xhat = (x - center)*inv + off
-template <class T> struct grad_coefficients {
-  T const *center, *inv, *off, *scale, *c1, *c2;
-};
+template <class T> struct grad_coefficients { T const *center, *inv, *off, *scale, *c1, *c2; };
 
 // An array of float or double that the caller gave, or none.
 struct typed_in {
@@ -62,8 +58,8 @@ struct correction_bounds {
 // How running statistics follow: running += weight*(batch - running).
 struct running_update {
   double weight;
-  double divisor;       // of m2: m, or m - 1
-  bool track_sigma;     // the batch value is sqrt(m2/divisor + eps) instead of m2/divisor
+  double divisor;    // of m2: m, or m - 1
+  bool track_sigma;  // the batch value is sqrt(m2/divisor + eps) instead of m2/divisor
   double eps;
   bool skip_nonfinite;  // leave a channel alone whose new values are not finite
 };

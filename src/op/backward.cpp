@@ -53,8 +53,12 @@ template <class T> struct backward_scratch {
   double *sum_dy, *sum_dy_xhat;
 
   backward_scratch(problem const& p, arena& memory)
-      : order(make_order(p.shape, lanes<T>)), sums(order, memory), xhat(order, memory), gradient(order, memory),
-        sum_dy(memory.take<double>(p.shape.c)), sum_dy_xhat(memory.take<double>(p.shape.c)) {}
+      : order(make_order(p.shape, lanes<T>)),
+        sums(order, memory),
+        xhat(order, memory),
+        gradient(order, memory),
+        sum_dy(memory.take<double>(p.shape.c)),
+        sum_dy_xhat(memory.take<double>(p.shape.c)) {}
 };
 
 template <class T> struct inference_backward_scratch {
@@ -65,8 +69,13 @@ template <class T> struct inference_backward_scratch {
   double *mean, *sigma, *sum_dy, *sum_dy_xhat;
 
   inference_backward_scratch(problem const& p, arena& memory)
-      : order(make_order(p.shape, lanes<T>)), sums(order, memory), xhat(order, memory), affine(order, memory),
-        mean(memory.take<double>(p.shape.c)), sigma(memory.take<double>(p.shape.c)), sum_dy(memory.take<double>(p.shape.c)),
+      : order(make_order(p.shape, lanes<T>)),
+        sums(order, memory),
+        xhat(order, memory),
+        affine(order, memory),
+        mean(memory.take<double>(p.shape.c)),
+        sigma(memory.take<double>(p.shape.c)),
+        sum_dy(memory.take<double>(p.shape.c)),
         sum_dy_xhat(memory.take<double>(p.shape.c)) {}
 };
 
@@ -78,13 +87,18 @@ template <class T> struct gradient_sweep {
   T* dx;
   bool stream;
 
-  gradient_sweep(kernels<T> const& kernels, xhat_scratch<T> const& n, gradient_scratch<T> const& s, void const* in, void const* grad, void* out,
-                 bool bypass)
-      : k(kernels), g{n.center, n.inv, n.off, s.scale, s.c1, s.c2}, x(static_cast<T const*>(in)), dy(static_cast<T const*>(grad)),
-        dx(static_cast<T*>(out)), stream(bypass && out != in && out != grad) {}
+  gradient_sweep(kernels<T> const& kernels, xhat_scratch<T> const& n, gradient_scratch<T> const& s, void const* in, void const* grad,
+                 void* out, bool bypass)
+      : k(kernels),
+        g{n.center, n.inv, n.off, s.scale, s.c1, s.c2},
+        x(static_cast<T const*>(in)),
+        dy(static_cast<T const*>(grad)),
+        dx(static_cast<T*>(out)),
+        stream(bypass && out != in && out != grad) {}
 
   void planes(renorm::planes const& p, std::size_t offset, std::size_t c) const {
-    k.grad_affine_plane(p, x + offset, dy + offset, {g.center + c, g.inv + c, g.off + c, g.scale + c, g.c1 + c, g.c2 + c}, dx + offset, stream);
+    k.grad_affine_plane(p, x + offset, dy + offset, {g.center + c, g.inv + c, g.off + c, g.scale + c, g.c1 + c, g.c2 + c}, dx + offset,
+                        stream);
   }
   void pixels(renorm::pixels const& p, std::size_t offset) const {
     k.grad_affine_pixels(p, x + offset, dy + offset, g, dx + offset, stream);
@@ -99,9 +113,8 @@ template <class T> grad_sums<T> sums_of(call const& on, void const* x, void cons
 }
 
 // S1 and S2 of some channels from their segments.
-template <class T>
-void finish_sums(reduction<T, grad_sums<T>> const& r, isa const& code, channels at, double const* mean, double const* sigma, double* sum_dy,
-                 double* sum_dy_xhat) {
+template <class T> void finish_sums(reduction<T, grad_sums<T>> const& r, isa const& code, channels at, double const* mean,
+                                    double const* sigma, double* sum_dy, double* sum_dy_xhat) {
   std::size_t const c = at.first;
   r.combine(c, at.count, sum_dy + c, sum_dy_xhat + c);
   code.of<T>().settle_grad(at.count, mean + c, sigma + c, sum_dy + c, sum_dy_xhat + c);
@@ -110,15 +123,16 @@ void finish_sums(reduction<T, grad_sums<T>> const& r, isa const& code, channels 
 void write_parameters(problem const& p, isa const& code, channels at, double const* r, double const* d, double const* sum_dy,
                       double const* sum_dy_xhat, void* dgamma, void* dbeta) {
   std::size_t const c = at.first;
-  code.channel.grad_parameters(at.count, from(r, c), from(d, c), sum_dy + c, sum_dy_xhat + c, from(p.params(dgamma), c), from(p.params(dbeta), c));
+  code.channel.grad_parameters(at.count, from(r, c), from(d, c), sum_dy + c, sum_dy_xhat + c, from(p.params(dgamma), c),
+                               from(p.params(dbeta), c));
 }
 
-template <class T>
-void narrow_gradient(problem const& p, order const& o, isa const& code, channels at, std::int64_t count, double const* sigma, void const* gamma,
-                     double const* r, double const* sum_dy, double const* sum_dy_xhat, gradient_scratch<T> const& g) {
+template <class T> void narrow_gradient(problem const& p, order const& o, isa const& code, channels at, std::int64_t count,
+                                        double const* sigma, void const* gamma, double const* r, double const* sum_dy,
+                                        double const* sum_dy_xhat, gradient_scratch<T> const& g) {
   std::size_t const c = at.first;
-  code.of<T>().narrow_grad(at.count, problem::divisor(count, false), problem::divisor(count, p.unbiased), sigma + c, from(p.params(gamma), c),
-                           from(r, c), sum_dy + c, sum_dy_xhat + c, g.scale + c, g.c1 + c, g.c2 + c);
+  code.of<T>().narrow_grad(at.count, problem::divisor(count, false), problem::divisor(count, p.unbiased), sigma + c,
+                           from(p.params(gamma), c), from(r, c), sum_dy + c, sum_dy_xhat + c, g.scale + c, g.c1 + c, g.c2 + c);
   for (T* row : {g.scale, g.c1, g.c2}) repeat_for_sublanes(o, row);
 }
 
@@ -160,7 +174,9 @@ template <class T> void backward_reduce_as(problem const& p, renorm_backward_red
   s.xhat.narrow(s.order, on.code, {0, p.shape.c}, a.mean, a.sigma);
   run_passes(
       make_schedule(s.order, sizeof(T), on.exec.threads), on.exec, [&](portion const& q) { reduction.reduce(q); },
-      [&](std::size_t first, std::size_t count) { finish_sums(reduction, on.code, {first, count}, a.mean, a.sigma, a.sum_dy, a.sum_dy_xhat); },
+      [&](std::size_t first, std::size_t count) {
+        finish_sums(reduction, on.code, {first, count}, a.mean, a.sigma, a.sum_dy, a.sum_dy_xhat);
+      },
       [](portion const&) {});
 }
 
@@ -178,8 +194,8 @@ template <class T> void backward_apply_as(problem const& p, renorm_backward_appl
 }
 
 // dgamma needs x; dbeta alone is the same reduction with dy in its place.
-template <class T>
-void inference_parameters(problem const& p, renorm_inference_backward_args const& a, call const& on, inference_backward_scratch<T> const& s) {
+template <class T> void inference_parameters(problem const& p, renorm_inference_backward_args const& a, call const& on,
+                                             inference_backward_scratch<T> const& s) {
   void const* const x = a.dgamma != nullptr ? a.x : a.dy;
   auto const sums = sums_of<T>(on, x, a.dy, s.xhat);
   reduction<T, grad_sums<T>> const reduction(s.order, s.sums, sums);

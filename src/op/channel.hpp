@@ -49,9 +49,8 @@ inline void map_forward(problem const& p, isa const& code, channels at, double c
 inline std::int64_t follow(problem const& p, isa const& code, channels at, std::int64_t count, double weight, double const* mean,
                            double const* m2, void* running_mean, void* running_var) {
   running_update const u = {weight, problem::divisor(count, p.unbiased_running), p.track_sigma, p.eps, p.skip_nonfinite};
-  return static_cast<std::int64_t>(code.channel.update_running(at.count, u, mean + at.first, m2 + at.first,
-                                                               from(p.running(running_mean), at.first),
-                                                               from(p.running(running_var), at.first)));
+  return static_cast<std::int64_t>(code.channel.update_running(
+      at.count, u, mean + at.first, m2 + at.first, from(p.running(running_mean), at.first), from(p.running(running_var), at.first)));
 }
 
 // The weight of a batch that comes after so many others.

@@ -24,9 +24,12 @@ template <class T> struct train_scratch {
   affine_scratch<T> affine;
 
   train_scratch(problem const& p, arena& memory)
-      : order(make_order(p.shape, lanes<T>)), sums(order, memory), mean(memory.take<double>(p.shape.c)),
+      : order(make_order(p.shape, lanes<T>)),
+        sums(order, memory),
+        mean(memory.take<double>(p.shape.c)),
         m2(memory.take<double>(p.shape.c)),
-        statistics{memory.take<double>(p.shape.c), memory.take<double>(p.shape.c), memory.take<double>(p.shape.c)}, affine(order, memory) {}
+        statistics{memory.take<double>(p.shape.c), memory.take<double>(p.shape.c), memory.take<double>(p.shape.c)},
+        affine(order, memory) {}
 };
 
 template <class T> struct inference_scratch {
@@ -35,7 +38,9 @@ template <class T> struct inference_scratch {
   affine_scratch<T> affine;
 
   inference_scratch(problem const& p, arena& memory)
-      : order(make_order(p.shape, lanes<T>)), mean(memory.take<double>(p.shape.c)), sigma(memory.take<double>(p.shape.c)),
+      : order(make_order(p.shape, lanes<T>)),
+        mean(memory.take<double>(p.shape.c)),
+        sigma(memory.take<double>(p.shape.c)),
         affine(order, memory) {}
 };
 
@@ -73,7 +78,8 @@ template <class T> void train_as(problem const& p, renorm_train_args const& a, c
     correct(p, on.code, at, p.count(), mean, scratch.m2, running, 0, saved);
     map_forward(p, on.code, at, mean, saved.sigma, saved.r, saved.d, a.gamma, a.beta, map);
     scratch.affine.narrow(o, on.code, at, map.center, map.scale, map.shift);
-    nonfinite += follow(p, on.code, at, p.count(), weight, mean, scratch.m2, update ? a.running_mean : nullptr, update ? a.running_var : nullptr);
+    nonfinite +=
+        follow(p, on.code, at, p.count(), weight, mean, scratch.m2, update ? a.running_mean : nullptr, update ? a.running_var : nullptr);
   };
   if (empty) {
     clear(mean, p.shape.c);

@@ -42,16 +42,16 @@ struct order {
   std::size_t chunks_per_segment;
   std::size_t segments;
 
-  std::size_t pieces;             // NCHW: chunks a plane is cut into, 1 for short planes
+  std::size_t pieces;  // NCHW: chunks a plane is cut into, 1 for short planes
   std::size_t piece_length;
   std::size_t samples_per_chunk;  // NCHW: more than 1 for short planes
 
-  std::size_t sublanes;           // NHWC: rows that share one pass, row r going to sub-lane r mod sublanes
+  std::size_t sublanes;  // NHWC: rows that share one pass, row r going to sub-lane r mod sublanes
   std::size_t rows_per_chunk;
 
   std::size_t first_chunk(std::size_t segment) const { return segment * chunks_per_segment; }
   std::size_t width() const { return shape.c * sublanes; }  // NHWC: accumulators of one pass
-  std::size_t values_before(std::size_t chunk) const;  // of a channel
+  std::size_t values_before(std::size_t chunk) const;       // of a channel
   plane_chunk planes_of(std::size_t chunk) const;
   row_chunk rows_of(std::size_t chunk) const;
 };

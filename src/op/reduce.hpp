@@ -146,7 +146,8 @@ template <class T, class Sums> class reduction {
   // A chunk's sums become its result, and that part of its segment's.
   void close(tile const& t, std::size_t segment, std::size_t chunk, T const* shift, double* a, double* b) const {
     sums_.settle(t, shift, a, b);
-    double *const segment_a = scratch_.a + segment * o_.shape.c + t.channel, *const segment_b = scratch_.b + segment * o_.shape.c + t.channel;
+    double *const segment_a = scratch_.a + segment * o_.shape.c + t.channel, *const segment_b =
+                                                                                 scratch_.b + segment * o_.shape.c + t.channel;
     std::size_t const first = o_.first_chunk(segment);
     if (chunk == first) {
       memcpy(segment_a, a, t.channels * sizeof(double));

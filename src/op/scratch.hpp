@@ -65,11 +65,15 @@ template <class T> struct affine_sweep {
   bool stream;
 
   affine_sweep(kernels<T> const& kernels, affine_scratch<T> const& t, void const* in, void* out, bool bypass)
-      : k(kernels), coefficients{t.t_center, t.t_scale, t.t_shift}, x(static_cast<T const*>(in)), y(static_cast<T*>(out)),
+      : k(kernels),
+        coefficients{t.t_center, t.t_scale, t.t_shift},
+        x(static_cast<T const*>(in)),
+        y(static_cast<T*>(out)),
         stream(bypass && in != out) {}
 
   void planes(renorm::planes const& p, std::size_t offset, std::size_t channel) const {
-    k.affine_plane(p, x + offset, {coefficients.center + channel, coefficients.scale + channel, coefficients.shift + channel}, y + offset, stream);
+    k.affine_plane(p, x + offset, {coefficients.center + channel, coefficients.scale + channel, coefficients.shift + channel}, y + offset,
+                   stream);
   }
   void pixels(renorm::pixels const& p, std::size_t offset) const { k.affine_pixels(p, x + offset, coefficients, y + offset, stream); }
   void finish() const { publish(stream); }

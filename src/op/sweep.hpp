@@ -67,8 +67,8 @@ template <class Sweep> void sweep_values(order const& o, std::size_t first, std:
 // A sweep that no reduction goes before: memory order, in equal parts.
 template <class Sweep> void sweep_all(order const& o, std::size_t element_size, executor const& e, Sweep const& sweep) {
   bool const nchw = o.shape.layout == layout::nchw;
-  std::size_t const units = nchw ? (o.shape.values() + step_values - 1) / step_values
-                                 : (o.shape.per_channel() + o.sublanes - 1) / o.sublanes;
+  std::size_t const units =
+      nchw ? (o.shape.values() + step_values - 1) / step_values : (o.shape.per_channel() + o.sublanes - 1) / o.sublanes;
   std::size_t const unit = nchw ? step_values : o.sublanes, end = nchw ? o.shape.values() : o.shape.per_channel();
   std::size_t const parts = sweep_portions(o, element_size, units, e.threads);
   parallel(e, parts, [&](std::size_t i) {
