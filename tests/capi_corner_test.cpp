@@ -441,6 +441,27 @@ TEST_P(Corner, NonFiniteGradientStaysInItsChannel) {
         }
 }
 
+// r and d come from the running statistics, and a bound does not make a number of what is none.
+TEST_P(Corner, NaNInAPerChannelArrayStaysInItsChannel) {
+  struct {
+    operation const& op;
+    char const *input, *output;
+  } const cases[] = {
+      {train, "running_mean", "y"},     {train, "running_var", "y"},     {train, "gamma", "y"},     {train, "beta", "y"},
+      {inference, "running_mean", "y"}, {inference, "running_var", "y"}, {inference, "gamma", "y"}, {inference, "beta", "y"},
+      {backward, "mean", "dx"},         {backward, "sigma", "dx"},       {backward, "r", "dx"},     {backward, "gamma", "dx"},
+  };
+  for (auto const& one : cases) {
+    SCOPED_TRACE(std::string(one.op.name) + " with NaN in " + one.input);
+    call clean(one.op, batch_renorm(2, 37, 49)), spoilt(one.op, batch_renorm(2, 37, 49));
+    spoilt.set_value(one.input, 20, nan);
+    expect_ok(clean);
+    expect_ok(spoilt);
+    expect_other_channels_equal(clean, spoilt, 20);
+    EXPECT_TRUE(all_of_channel(spoilt, one.output, 20, not_finite));
+  }
+}
+
 TEST_P(Corner, EveryBadChannelIsCounted) {
   call c(train, batch_norm(2, 37, 9));
   for (int64_t const channel : {0, 7, 8, 36}) c.set_value("x", c.index(1, channel, 4), nan);

@@ -1,5 +1,6 @@
 // Every way to misuse an operation: the status, a message that names the culprit, and nothing written.
 #include "capi_call.hpp"
+#include "support/memory.hpp"
 
 #include <gtest/gtest.h>
 
@@ -202,6 +203,19 @@ TEST(Misuse, ImplausibleStructSizes) {
       for (uint32_t const size : {0u, 1u, 4u, 7u, 0x7FFFFFFFu, 0xA5A5A5A5u, 0xFFFFFFFFu})
         expect_refused(op, {std::string(part_names[p]) + " of " + std::to_string(size) + " bytes",
                             [=](call& c) { c.set_struct_size(p, size); }, RENORM_ERROR_STRUCT_SIZE, part_names[p]});
+}
+
+// A struct that ends where memory does is not searched for newer fields up to a size that was never set.
+TEST(Misuse, ImplausibleStructSizesAreNotBelieved) {
+  renorm_test::memory const at_end(sizeof(renorm_desc), 1, {0, renorm_test::edge::at_end});
+  auto* const desc = static_cast<renorm_desc*>(at_end.data());
+  *desc = capi::small_desc();
+  std::size_t size = 0;
+  ASSERT_EQ(renorm_workspace_size(desc, RENORM_OP_TRAIN, &size), RENORM_OK);
+  for (uint32_t const implausible : {0x10000u, 0x7FFFFFFFu, 0xFFFFFFFFu}) {
+    desc->struct_size = implausible;
+    EXPECT_EQ(renorm_workspace_size(desc, RENORM_OP_TRAIN, &size), RENORM_ERROR_STRUCT_SIZE);
+  }
 }
 
 TEST(Misuse, LongerStructsWithANewerFieldInUse) {

@@ -11,7 +11,8 @@
 namespace renorm_test {
 namespace {
 
-constexpr std::uint32_t training_flags[] = {0, RENORM_FLAG_UNBIASED, RENORM_FLAG_BATCH_RENORM, RENORM_FLAG_BATCH_RENORM | RENORM_FLAG_UNBIASED};
+constexpr std::uint32_t training_flags[] = {0, RENORM_FLAG_UNBIASED, RENORM_FLAG_BATCH_RENORM,
+                                            RENORM_FLAG_BATCH_RENORM | RENORM_FLAG_UNBIASED};
 
 struct forward_coefficients {
   array r, d;
@@ -112,7 +113,9 @@ TEST_F(Gradient, OfTraining) {
           auto const current_loss = [&] { return training_loss(p, held, c); };
           double const rho = std::sqrt(static_cast<double>(p.per_channel())) * want.sigma[c] / 2, h = rho / 1024;
           double const truncation = truncation_error(p, want, c, rho, h);
-          for_channel(p, c, [&](std::size_t j) { expect_slope(got.dx[j], allowed.dx[j] + truncation, slope(&p.x[j], h, current_loss), "dx", j); });
+          for_channel(p, c, [&](std::size_t j) {
+            expect_slope(got.dx[j], allowed.dx[j] + truncation, slope(&p.x[j], h, current_loss), "dx", j);
+          });
           // The loss is linear in gamma and beta.
           expect_slope(got.dgamma[c], allowed.dgamma[c], slope(&p.gamma[c], 1, current_loss), "dgamma", c);
           expect_slope(got.dbeta[c], allowed.dbeta[c], slope(&p.beta[c], 1, current_loss), "dbeta", c);
@@ -156,8 +159,9 @@ TEST_F(Gradient, NullSpace) {
               double const sum_x_dx = sum_over(p, c, [&](std::size_t j) { return p.x[j] * got.dx[j]; });
               double const sum_error = sum_over(p, c, [&](std::size_t j) { return allowed.dx[j]; });
               double const product_error = sum_over(p, c, [&](std::size_t j) { return std::abs(p.x[j]) * allowed.dx[j]; });
+              double const along_x = p.gamma[c] * want.r[c] * s2 * eps / (want.var[c] + eps);
               EXPECT_NEAR(sum_dx, 0, sum_error) << "channel " << c << ", eps " << eps;
-              EXPECT_NEAR(sum_x_dx, p.gamma[c] * want.r[c] * s2 * eps / (want.var[c] + eps), product_error) << "channel " << c << ", eps " << eps;
+              EXPECT_NEAR(sum_x_dx, along_x, product_error) << "channel " << c << ", eps " << eps;
             }
           });
         }

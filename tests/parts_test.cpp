@@ -134,7 +134,8 @@ void reduce_gradient(batch_statistics const& all, shard& part) {
   ASSERT_EQ(renorm_backward_reduce(&part.desc, &a, nullptr), RENORM_OK);
 }
 
-void apply_gradient(problem const& p, batch_statistics const& all, array const& sum_dy, array const& sum_dy_xhat, shard& part, values& got) {
+void apply_gradient(problem const& p, batch_statistics const& all, array const& sum_dy, array const& sum_dy_xhat, shard& part,
+                    values& got) {
   auto a = make_args<renorm_backward_apply_args>();
   a.x = part.x.data();
   a.dy = part.dy.data();

@@ -15,7 +15,7 @@ using array = std::vector<double>;
 struct problem {
   renorm_desc desc;
   array x, dy;
-  array gamma, beta;                 // empty: not given
+  array gamma, beta;                // empty: not given
   array running_mean, running_var;  // empty: not given
   std::int64_t num_batches = 0;
 

@@ -14,7 +14,7 @@ enum class kind {
   huge,           // 1e30
   denormal,       // 1e-40
   constant,
-  not_finite,     // moderate, one value NaN or infinite
+  not_finite,  // moderate, one value NaN or infinite
 };
 
 problem random_problem(renorm_desc const& desc, std::uint64_t seed, kind data = kind::moderate);

@@ -53,7 +53,9 @@ class step_memory {
   }
 
  private:
-  void* take(std::size_t count, std::size_t element_size) { return arrays_.emplace_back(count * element_size, element_size, how_.where).data(); }
+  void* take(std::size_t count, std::size_t element_size) {
+    return arrays_.emplace_back(count * element_size, element_size, how_.where).data();
+  }
   void* filled(array const& values, renorm_dtype dtype) {
     if (values.empty()) return nullptr;
     void* const a = take(values.size(), size_of(dtype));

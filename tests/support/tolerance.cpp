@@ -9,11 +9,12 @@
 // Moments. Values are summed relative to a pivot K, the first value of their chunk: a = sqrt(q*var), where
 // q = mean((x - K)^2)/var; q <= 10, as chunks with S*S/k > 0.9*Q are done again in double.
 //   mean   off by u*E*sqrt(q*var)
-//   var    mean((x - K)^2), off by (E + 2)*u relatively (2: the square of a rounded difference), less mean(x - K)^2, off by twice
-//          the mean's error times sqrt(q*var): in sum at most q*(3*E + 2)*u*var
+//   var    mean((x - K)^2), off by (E + 3)*u relatively (3: the square of a rounded difference), less mean(x - K)^2, off by twice
+//          the mean's error times sqrt(q*var): in sum at most q*(3*E + 3)*u*var
 // and a mean is a double: 16*w*max|x| covers that and the eightfold interleaved double sums of chunks done again.
 //
-// What follows from them is written out in the functions below.
+// What follows from them is written out in the functions below. Products are counted as rounded, although fused multiply-adds save
+// that on most instruction sets.
 #include "support/tolerance.hpp"
 
 #include "support/reference.hpp"
@@ -144,7 +145,7 @@ void analysis::train_channel(std::size_t c) {
 
   double const q = var > 0 ? std::min(a.pivot_spread / var, 10.0) : 10;
   double const mean_error = u_ * e_ * std::sqrt(q * var) + 16 * w * a.max_x;
-  double const var_error = q * (3 * e_ + 2) * u_ * var + 16 * w * var;
+  double const var_error = q * (3 * e_ + 3) * u_ * var + 16 * w * var;
   double const sigma_error = normaliser * var_error / (2 * sigma * sigma) + 4 * w;  // relative, as the next two
   double const r_error = renorm ? sigma_error + carried_sigma(c) : 0;
   double const reference_sigma = renorm ? running_sigma(p_, c) : 1;
@@ -162,24 +163,24 @@ void analysis::train_channel(std::size_t c) {
   double const xhat_error = mean_error / sigma;
   parameter_gradients(c, a, xhat_error, sigma_error, r, r_error, d, d_error);
 
-  // y = scale*(x - center) + shift: x - center, scale and shift are rounded, then the sum.
+  // y = scale*(x - center) + shift: x - center, scale, their product and shift are rounded, then the sum.
   for_channel(c, [&](std::size_t j) {
     double const h = std::abs(p_.x[j] - mean) / sigma, y = std::abs(want_.y[j]);
     double const statistics = gamma * (r * (xhat_error + h * (sigma_error + r_error)) + d_error);
-    allowed_.y[j] = statistics + u_ * (2 * gamma * r * h + shift + y) + reference_ * (y + a.max_y) + 2 * tiny_;
+    allowed_.y[j] = statistics + u_ * (3 * gamma * r * h + shift + y) + reference_ * (y + a.max_y) + 2 * tiny_;
   });
 
   if (want_.dx.empty()) return;
-  // dx = scale*((dy - c1) - xhat*c2), c1 = S1/m, c2 = S2/m (m - 1 if unbiased). Terms of S2 have three roundings (x - center, inv,
-  // their product; the last product is fused), c1 and c2 are rounded once more; xhat takes three roundings again, its product with
-  // c2, the two differences, scale and the product with it one each.
+  // dx = scale*((dy - c1) - xhat*c2), c1 = S1/m, c2 = S2/m (m - 1 if unbiased). A term of S2 has four roundings: x - center, inv and
+  // two products; c1 and c2 are rounded once more. xhat = (x - center)*inv + off has four again. Its product with c2, the two
+  // differences, scale and the product with it have one each.
   double const scale = gamma * r / sigma;
   double const c2 = normaliser * a.mean_dy_xhat;
   double const c1_error = u_ * (e_ * a.mean_dy + a.c1);
-  double const c2_error = c2 * (u_ * (e_ + 4) + sigma_error) + xhat_error * normaliser * a.mean_dy;
+  double const c2_error = c2 * (u_ * (e_ + 5) + sigma_error) + xhat_error * normaliser * a.mean_dy;
   for_channel(c, [&](std::size_t j) {
     double const h = std::abs(p_.x[j] - mean) / sigma, dy = std::abs(p_.dy[j]);
-    double const product_error = h * c2_error + c2 * (xhat_error + h * (sigma_error + 4 * u_));
+    double const product_error = h * c2_error + c2 * (xhat_error + h * (sigma_error + 5 * u_));
     double const terms = dy + a.c1 + h * c2;
     allowed_.dx[j] = scale * (c1_error + product_error + terms * (4 * u_ + sigma_error + r_error)) +
                      reference_ * (std::abs(want_.dx[j]) + scale * a.max_dy) + 2 * tiny_ * (1 + scale);
@@ -202,10 +203,11 @@ void analysis::parameter_gradients(std::size_t c, magnitudes const& a, double xh
   if (want_.dgamma.empty() && want_.dbeta.empty()) return;
   double const sum_dy = a.mean_dy * m_, sum_dy_xhat = a.mean_dy_xhat * m_;
   double const s1_error = u_ * e_ * sum_dy + m_ * tiny_;
-  double const s2_error = sum_dy_xhat * (u_ * (e_ + 3) + sigma_error) + xhat_error * sum_dy + m_ * tiny_;
+  double const s2_error = sum_dy_xhat * (u_ * (e_ + 4) + sigma_error) + xhat_error * sum_dy + m_ * tiny_;
   double const scale = sum_dy_xhat * r + sum_dy * std::abs(d);
-  allowed_.dgamma[c] = r * (s2_error + sum_dy_xhat * r_error) + std::abs(d) * s1_error + d_error * sum_dy + (u_params_ + 2 * reference_) * scale;
-  allowed_.dbeta[c] = s1_error + (u_params_ + 2 * reference_) * sum_dy;
+  double const rounding = u_params_ + 2 * reference_;
+  allowed_.dgamma[c] = r * (s2_error + sum_dy_xhat * r_error) + std::abs(d) * s1_error + d_error * sum_dy + rounding * scale;
+  allowed_.dbeta[c] = s1_error + rounding * sum_dy;
 }
 
 // Statistics are given: only xhat and the sums of the backward pass round.
@@ -216,7 +218,7 @@ void analysis::infer_channel(std::size_t c) {
   parameter_gradients(c, a, xhat_error, sigma_error, 1, 0, 0, 0);
   for_channel(c, [&](std::size_t j) {
     double const h = std::abs(p_.x[j] - mean) / sigma, y = std::abs(want_.y[j]);
-    allowed_.y[j] = gamma * (xhat_error + h * (sigma_error + 2 * u_)) + u_ * (beta + y) + reference_ * (y + a.max_y) + 2 * tiny_;
+    allowed_.y[j] = gamma * (xhat_error + h * (sigma_error + 3 * u_)) + u_ * (beta + y) + reference_ * (y + a.max_y) + 2 * tiny_;
     double const dx = gamma / sigma * std::abs(p_.dy[j]);  // scale, product
     allowed_.dx[j] = dx * (2 * u_ + sigma_error + 2 * reference_) + 2 * tiny_;
   });
