@@ -1,4 +1,5 @@
 // Google Benchmark over operations and kernels; bench/README.md defines names and counters.
+#include "peers/peers.hpp"
 #include "register.hpp"
 
 #include <benchmark/benchmark.h>
@@ -9,6 +10,8 @@ int main(int argc, char** argv) {
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   benchmark::AddCustomContext("renorm", renorm_build_info());
   benchmark::AddCustomContext("isa", renorm_isa_name(renorm_active_isa()));
+  benchmark::AddCustomContext("peers", bench::peer_versions());
+  bench::invite_peers();
   bench::register_ops();
   bench::register_kernels();
   benchmark::RunSpecifiedBenchmarks();

@@ -1,6 +1,7 @@
 // Measures operations against the limit of the machine, interleaved, and prints tables. See usage below.
 #include "measure/speed_table.hpp"
 #include "measure/threads.hpp"
+#include "peers/peers.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -15,7 +16,7 @@ using namespace bench;
 char const usage[] =
     "renorm_table [--op=...] [--layout=...] [--dtype=...] [--threads=...] [--shape=...] [--rounds=N] [--json=FILE]\n"
     "\n"
-    "  --op       of train, renorm_train, inference, backward, renorm_backward; all if not given\n"
+    "  --op       of train, renorm_train, inference, backward, renorm_backward, renorm_step; all if not given\n"
     "  --layout   of nchw, nhwc; both if not given\n"
     "  --dtype    of f32, f64; f32 if not given\n"
     "  --threads  numbers; 1 and all if not given\n"
@@ -140,7 +141,8 @@ options parse(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   options const o = parse(argc, argv);
-  std::printf("%s\ninstruction set: %s\n", renorm_build_info(), renorm_isa_name(renorm_active_isa()));
+  invite_peers();
+  std::printf("%s\ninstruction set: %s\npeers: %s\n", renorm_build_info(), renorm_isa_name(renorm_active_isa()), peer_versions().c_str());
   std::vector<measurement> const measurements = measure_and_print(o.specs(), o.how);
   if (o.json.empty()) return 0;
 
@@ -149,6 +151,6 @@ int main(int argc, char** argv) {
     std::perror(o.json.c_str());
     return 1;
   }
-  write_json(file, measurements);
+  write_json(file, peer_versions(), measurements);
   return std::fclose(file) == 0 ? 0 : 1;
 }

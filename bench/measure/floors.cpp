@@ -49,20 +49,32 @@ struct floor_run {
   }
 };
 
+// NHWC has all of x and dy between its reduction and its sweep, so both come from memory twice.
+std::vector<floor_kind> floors_of(spec const& s) {
+  floor_kind const of_backward = s.layout == RENORM_NCHW ? floor_kind::triad : floor_kind::read2_triad;
+  if (s.op == op::inference) return {floor_kind::copy};
+  if (s.op == op::renorm_step) return {floor_kind::read_copy, of_backward};
+  return {s.is_backward() ? of_backward : floor_kind::read_copy};
+}
+
+call floor_call(spec const& s, bool stream) {
+  auto const data = shared_tensors(s.dtype, s.shape.values());
+  std::vector<floor_run> runs;
+  for (floor_kind const kind : floors_of(s))
+    runs.push_back({kind, stream, s.tensor_bytes(), static_cast<std::size_t>(s.threads), make_exec(s.threads), data});
+  return [=] {
+    for (floor_run const& run : runs) run();
+  };
+}
+
 }  // namespace
 
-floor_kind floor_of(spec const& s) {
-  if (s.op == op::inference) return floor_kind::copy;
-  if (!s.is_backward()) return floor_kind::read_copy;
-  return s.layout == RENORM_NCHW ? floor_kind::triad : floor_kind::read2_triad;
+std::string floor_name(spec const& s) {
+  std::string name;
+  for (floor_kind const kind : floors_of(s)) name += (name.empty() ? "" : "_") + std::string(name_of(floor_kinds, kind));
+  return name;
 }
 
-std::vector<call> floor_calls(spec const& s) {
-  auto const data = shared_tensors(s.dtype, s.shape.values());
-  auto const run = [&](bool stream) {
-    return floor_run{floor_of(s), stream, s.tensor_bytes(), static_cast<std::size_t>(s.threads), make_exec(s.threads), data};
-  };
-  return {run(false), run(true)};
-}
+std::vector<call> floor_calls(spec const& s) { return {floor_call(s, false), floor_call(s, true)}; }
 
 }  // namespace bench

@@ -5,6 +5,7 @@
 #include "measure/spec.hpp"
 
 #include <cstddef>
+#include <string>
 #include <vector>
 
 namespace bench {
@@ -21,8 +22,8 @@ inline constexpr named<floor_kind> floor_kinds[] = {{"copy", floor_kind::copy},
                                                     {"triad", floor_kind::triad},
                                                     {"read2_triad", floor_kind::read2_triad}};
 
-// NHWC has all of x and dy between its reduction and its sweep, so both come from memory twice.
-floor_kind floor_of(spec const& s);
+// That of a step is two floors, one after the other.
+std::string floor_name(spec const& s);
 
 // The floor of s with plain and with non-temporal stores, in as many threads. The faster one is the limit.
 std::vector<call> floor_calls(spec const& s);

@@ -19,4 +19,7 @@ struct implementation {
 // In the order in which they take turns: renorm first, the floor last.
 std::vector<implementation> implementations(spec const& s);
 
+// From now on guests(s) take part as well. Specs that differ in their shape alone have the same guests.
+void invite(std::vector<implementation> (*guests)(spec const& s));
+
 }  // namespace bench

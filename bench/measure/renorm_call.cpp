@@ -38,6 +38,7 @@ template <class T> class workload {
       : layer_(describe(s)),
         exec_(make_exec(s.threads)),
         workspace_(workspace_bytes(layer_.desc)),
+        y_of_step_(s.op == op::renorm_step ? s.tensor_bytes() : 0),
         data_(shared_tensors(s.dtype, s.shape.values())) {
     exec_.workspace = workspace_.data();
     exec_.workspace_bytes = workspace_.bytes();
@@ -46,11 +47,15 @@ template <class T> class workload {
   void train() { layer_.train(x_, out_, &exec_); }
   void inference() { layer_.inference(x_, out_, &exec_); }
   void backward() { layer_.backward(x_, dy_, out_, &exec_); }
+  void step() {
+    layer_.train(x_, static_cast<T*>(y_of_step_.data()), &exec_);
+    backward();
+  }
 
  private:
   normalization<T> layer_;
   renorm_exec exec_;
-  pages workspace_;
+  pages workspace_, y_of_step_;
   std::shared_ptr<tensors const> data_;
   T const* x_ = static_cast<T const*>(data_->x.data());
   T const* dy_ = static_cast<T const*>(data_->dy.data());
@@ -60,6 +65,7 @@ template <class T> class workload {
 template <class T> call call_of(spec const& s) {
   auto const made = std::make_shared<workload<T>>(s);
   if (s.op == op::inference) return [=] { made->inference(); };
+  if (s.op == op::renorm_step) return [=] { made->step(); };
   if (!s.is_backward()) return [=] { made->train(); };
   made->train();
   return [=] { made->backward(); };

@@ -10,7 +10,7 @@
 
 namespace bench {
 
-enum class op { train, renorm_train, inference, backward, renorm_backward };
+enum class op { train, renorm_train, inference, backward, renorm_backward, renorm_step };
 
 template <class Value> struct named {
   char const* name;
@@ -21,7 +21,8 @@ inline constexpr named<op> ops[] = {{"train", op::train},
                                     {"renorm_train", op::renorm_train},
                                     {"inference", op::inference},
                                     {"backward", op::backward},
-                                    {"renorm_backward", op::renorm_backward}};
+                                    {"renorm_backward", op::renorm_backward},
+                                    {"renorm_step", op::renorm_step}};  // renorm_train, then renorm_backward
 inline constexpr named<renorm_layout> layouts[] = {{"nchw", RENORM_NCHW}, {"nhwc", RENORM_NHWC}};
 inline constexpr named<renorm_dtype> dtypes[] = {{"f32", RENORM_F32}, {"f64", RENORM_F64}};
 
@@ -48,12 +49,12 @@ struct spec {
   bench::shape shape;
   int threads;
 
-  bool renormalizes() const { return op == op::renorm_train || op == op::renorm_backward; }
+  bool renormalizes() const { return op == op::renorm_train || op == op::renorm_backward || op == op::renorm_step; }
   bool is_backward() const { return op == op::backward || op == op::renorm_backward; }
   std::size_t tensor_bytes() const { return shape.values() * (dtype == RENORM_F32 ? sizeof(float) : sizeof(double)); }
 
-  // Compulsory traffic: every tensor of the operation once. x and y, or x, dy and dx.
-  std::size_t bytes() const { return tensor_bytes() * (is_backward() ? 3 : 2); }
+  // Compulsory traffic: every tensor of the operation once. x and y, or x, dy and dx, or both for a step.
+  std::size_t bytes() const { return tensor_bytes() * (op == op::renorm_step ? 5 : is_backward() ? 3 : 2); }
 };
 
 std::string name_of(spec const& s);  // <op>/<layout>/<dtype>/<NxCxHxW>/t<threads>

@@ -48,13 +48,13 @@ void print_heading(spec const& s) {
               s.threads == 1 ? "" : "s");
   for (implementation const& i : implementations(s))
     if (i.is_floor) std::printf("; limit: %s", i.name.c_str());
-  std::printf("\n  %-18s %-8s %10s %8s %12s\n", "shape", "", "ms", "GB/s", "% of limit");
+  std::printf("\n  %-18s %-11s %10s %8s %12s\n", "shape", "", "ms", "GB/s", "% of limit");
 }
 
 void print_row(measurement const& m) {
   for (result const& r : m.results)
     if (!r.is_floor)
-      std::printf("  %-18s %-8s %10.4f %8.1f %12.0f\n", name_of(m.what.shape).c_str(), r.implementation.c_str(), r.time.median * 1e3,
+      std::printf("  %-18s %-11s %10.4f %8.1f %12.0f\n", name_of(m.what.shape).c_str(), r.implementation.c_str(), r.time.median * 1e3,
                   gigabytes_per_second(m, r), 100 * share_of_limit(m, r));
   std::fflush(stdout);
 }
@@ -65,7 +65,7 @@ void print_means(std::vector<measurement> const& all, std::size_t first) {
     if (all[first].results[i].is_floor) continue;
     double logs = 0;
     for (std::size_t row = first; row < all.size(); ++row) logs += std::log(share_of_limit(all[row], all[row].results[i]));
-    std::printf("  %-18s %-8s %10s %8s %12.0f\n", "geometric mean", all[first].results[i].implementation.c_str(), "", "",
+    std::printf("  %-18s %-11s %10s %8s %12.0f\n", "geometric mean", all[first].results[i].implementation.c_str(), "", "",
                 100 * std::exp(logs / static_cast<double>(all.size() - first)));
   }
 }
@@ -97,14 +97,16 @@ std::vector<measurement> measure_and_print(std::vector<spec> const& specs, sampl
   return all;
 }
 
-void write_json(std::FILE* file, std::vector<measurement> const& measurements) {
-  std::fprintf(file, "{\"build\": \"%s\", \"isa\": \"%s\", \"results\": [", renorm_build_info(), renorm_isa_name(renorm_active_isa()));
+void write_json(std::FILE* file, std::string const& peers, std::vector<measurement> const& measurements) {
+  std::fprintf(file, "{\"build\": \"%s\", \"isa\": \"%s\", \"peers\": \"%s\", \"results\": [", renorm_build_info(),
+               renorm_isa_name(renorm_active_isa()), peers.c_str());
   char const* separator = "\n";
   for (measurement const& m : measurements)
     for (result const& r : m.results) {
       std::fprintf(file, "%s{\"name\": \"%s/%s\", \"seconds\": %.9g, \"lower_quartile\": %.9g, \"upper_quartile\": %.9g, ", separator,
                    name_of(m.what).c_str(), r.implementation.c_str(), r.time.median, r.time.lower, r.time.upper);
-      std::fprintf(file, "\"bytes\": %zu, \"floor_over_time\": %.6g}", m.what.bytes(), share_of_limit(m, r));
+      std::fprintf(file, "\"bytes\": %zu, \"floor_over_time\": %.6g, \"is_floor\": %s}", m.what.bytes(), share_of_limit(m, r),
+                   r.is_floor ? "true" : "false");
       separator = ",\n";
     }
   std::fprintf(file, "\n]}\n");

@@ -27,6 +27,7 @@ measurement measure(spec const& s, sampling const& how);
 // One table for each operation, layout, dtype and number of threads, printed as it is measured.
 std::vector<measurement> measure_and_print(std::vector<spec> const& specs, sampling const& how);
 
-void write_json(std::FILE* file, std::vector<measurement> const& measurements);
+// One result a line, which renorm_report relies on.
+void write_json(std::FILE* file, std::string const& peers, std::vector<measurement> const& measurements);
 
 }  // namespace bench

@@ -1,0 +1,33 @@
+#!/bin/sh
+# Builds into build/ and measures renorm beside oneDNN and PyTorch: tables, JSON, Markdown and pictures in build/bench-results/.
+# Installs missing Debian packages, as root or through sudo. --quick: some shapes, float, a few minutes instead of half an hour.
+set -eu
+cd "$(dirname "$0")/.."
+. scripts/dependencies.sh
+
+case "$*" in
+  "") options=--dtype=f32,f64 ;;
+  --quick) options="--rounds=7 --shape=32x256x56x56,32x512x28x28,4x64x112x112,1x64x56x56,dense,few_channels,odd,tiny" ;;
+  *)
+    echo "usage: sh scripts/bench.sh [--quick]" >&2
+    exit 2
+    ;;
+esac
+
+need g++ cmake make libxsimd-dev libbenchmark-dev libdnnl-dev libtorch-dev
+cmake -S . -B build -D CMAKE_BUILD_TYPE=Release -D RENORM_BUILD_TESTS=OFF -D RENORM_BUILD_EXAMPLES=OFF -D RENORM_BUILD_BENCH=ON \
+  -D RENORM_BENCH_PEERS=ON
+cmake --build build --parallel "$(nproc)"
+
+results=build/bench-results
+rm -rf "$results"
+mkdir "$results"
+files=
+for op in train inference backward renorm_train renorm_backward renorm_step; do
+  files="$files $results/$op.json"
+  build/bench/renorm_table $options --op=$op --json="$results/$op.json"
+  echo
+done
+build/bench/renorm_report "$results" $files
+echo
+echo "in $results:" "$(cd "$results" && echo *)"
