@@ -1,6 +1,7 @@
 // What is unusual and legal: empty and one-value batches, bounds at their ends, values that are not finite, what may be left out.
 #include "capi_call.hpp"
 #include "support/isas.hpp"
+#include "support/reduced.hpp"
 
 #include <gtest/gtest.h>
 
@@ -401,10 +402,13 @@ void expect_other_channels_equal(call& a, call& b, int64_t channel) {
   }
 }
 
-std::array<int64_t, 3> const bad_shapes[] = {{3, 5, 7}, {2, 37, 49}, {150, 17, 1}, {3, 3, 5000}};
+std::vector<std::array<int64_t, 3>> bad_shapes() {
+  if (renorm_test::reduced()) return {{3, 5, 7}, {150, 17, 1}};
+  return {{3, 5, 7}, {2, 37, 49}, {150, 17, 1}, {3, 3, 5000}};
+}
 
 TEST_P(Corner, NonFiniteInputStaysInItsChannel) {
-  for (auto const& [n, c, s] : bad_shapes)
+  for (auto const& [n, c, s] : bad_shapes())
     for (double const bad : {nan, inf, -inf})
       for (bool const at_the_end : {false, true}) {
         SCOPED_TRACE(testing::Message() << n << "x" << c << "x" << s << " with " << bad);
@@ -423,7 +427,7 @@ TEST_P(Corner, NonFiniteInputStaysInItsChannel) {
 }
 
 TEST_P(Corner, NonFiniteGradientStaysInItsChannel) {
-  for (auto const& [n, c, s] : bad_shapes)
+  for (auto const& [n, c, s] : bad_shapes())
     for (operation const* const op : {&backward, &inference_backward})
       for (char const* const tensor : {"dy", "x"})
         for (double const bad : {nan, inf}) {

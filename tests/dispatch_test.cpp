@@ -59,6 +59,13 @@ TEST(Dispatch, AnUnknownNameFailsUntilTheSetterNamesAKnownOne) {
   for (capi::operation const& op : capi::operations()) EXPECT_EQ(capi::call(op).run(), RENORM_OK) << op.name;
 }
 
+// Whoever runs the tests on a processor says what that must come to.
+TEST(Dispatch, BestIsWhatTheProcessorIsKnownFor) {
+  char const* const expected = std::getenv("RENORM_TEST_BEST_ISA");
+  if (expected == nullptr) GTEST_SKIP() << "RENORM_TEST_BEST_ISA is unset";
+  EXPECT_STREQ(renorm_isa_name(renorm_best_isa()), expected);
+}
+
 TEST(Dispatch, BestIsTheLastThatTheProcessorHas) {
   EXPECT_EQ(renorm_best_isa(), best_up_to(std::numeric_limits<renorm_isa>::max()));
   EXPECT_NE(renorm_best_isa(), RENORM_ISA_NONE);

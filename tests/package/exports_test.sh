@@ -1,6 +1,6 @@
 #!/bin/sh
 # exports_test.sh <library> <header> <needed>: the shared library exports exactly the functions of its header, each with a
-# version, and needs no other libraries than these.
+# version, needs no other libraries than these, and asks nothing unusual of the process it is loaded into.
 set -eu
 library=$1 header=$(dirname "$0")/../../include/renorm/$2 allowed=$3
 work=$(mktemp -d)
@@ -17,3 +17,10 @@ for soname in $(objdump -p "$library" | awk '$1 == "NEEDED" { print $2 }'); do
     *) echo "$library needs $soname" && exit 1 ;;
   esac
 done
+
+refuse() {
+  if grep -q "$1"; then echo "$library: $2" && exit 1; fi
+}
+objdump -d "$library" | refuse ldmxcsr "changes the floating-point environment"
+readelf -W -l "$library" | grep GNU_STACK | refuse RWE "executable stack"
+readelf -d "$library" | refuse TEXTREL "text relocation"

@@ -1,0 +1,28 @@
+# The reduced tests again on processors that this machine is not, and under valgrind.
+#
+# Left out are the tests of threads and of allocation: they wait in turns on an emulator, for minutes, and show nothing about a
+# processor that the others do not.
+
+find_program(RENORM_QEMU qemu-x86_64)
+find_program(RENORM_VALGRIND valgrind)
+
+set(portable_tests golden_test shapes_test gradient_test parts_test bits_test accuracy_test kernels_test capi_misuse_test
+    capi_corner_test capi_library_test dispatch_test)
+
+# renorm_tests_under(<label> <environment> <command...>)
+function(renorm_tests_under label environment)
+  foreach(test IN LISTS portable_tests)
+    add_test(NAME "${label}/${test}" COMMAND ${ARGN} $<TARGET_FILE:${test}>)
+    set_tests_properties("${label}/${test}" PROPERTIES LABELS emulated ENVIRONMENT "RENORM_TEST_REDUCED=1;${environment}")
+  endforeach()
+endfunction()
+
+if(RENORM_QEMU AND RENORM_X86_64 AND NOT CMAKE_CROSSCOMPILING)
+  # qemu stops a program at the first instruction that the processor lacks. It knows no AVX-512.
+  renorm_tests_under(Nehalem RENORM_TEST_BEST_ISA=sse2 ${RENORM_QEMU} -cpu Nehalem)
+  renorm_tests_under(Haswell-without-fma RENORM_TEST_BEST_ISA=sse2 ${RENORM_QEMU} -cpu Haswell,-fma)
+  renorm_tests_under(Haswell RENORM_TEST_BEST_ISA=avx2 ${RENORM_QEMU} -cpu Haswell)
+endif()
+if(RENORM_VALGRIND AND NOT CMAKE_CROSSCOMPILING)
+  renorm_tests_under(valgrind RENORM_MAX_ISA=avx2 ${RENORM_VALGRIND} --quiet --error-exitcode=9)
+endif()
