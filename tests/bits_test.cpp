@@ -21,8 +21,8 @@ struct extents {
 // Few, odd and many channels; one sample, one position, long planes; small calls, and calls large enough to be shared out.
 std::vector<extents> shapes() {
   if (reduced()) return {{3, 17, 5}, {1, 1, 33000}};
-  return {{1, 1, 1},     {5, 3, 7},     {2, 37, 29},   {40, 16, 9},   {1, 1, 70001}, {1, 64, 4097},
-          {3, 3, 20011}, {40, 130, 49}, {3000, 64, 1}, {2500, 37, 3}, {2000, 1, 33}, {64, 16, 196}};
+  return {{1, 1, 1},    {5, 3, 7},     {2, 37, 29},   {40, 16, 9},   {1, 1, 70001}, {1, 8, 4097},
+          {2, 3, 9001}, {10, 130, 49}, {1200, 64, 1}, {1500, 37, 3}, {2000, 1, 33}, {24, 16, 196}};
 }
 
 // Flags of training steps.
