@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 . scripts/dependencies.sh
 
-need g++ cmake make pkg-config libxsimd-dev libgtest-dev libbenchmark-dev qemu-user valgrind g++-aarch64-linux-gnu
+need g++ cmake make pkg-config libxsimd-dev libgtest-dev libbenchmark-dev qemu-user valgrind g++-aarch64-linux-gnu clang
 jobs=$(nproc)
 results=$(mktemp)
 trap 'rm -f "$results"' EXIT
@@ -34,6 +34,12 @@ build_native() {
   cmake --build build --parallel "$jobs"
 }
 
+# What the objects and libraries show to others, as clang++ makes them without optimisation.
+build_with_clang() {
+  CC=clang CXX=clang++ cmake -S . -B build/clang -D CMAKE_BUILD_TYPE=Debug -D RENORM_BUILD_BENCH=OFF -D RENORM_BUILD_EXAMPLES=OFF
+  cmake --build build/clang --parallel "$jobs" --target renorm renorm_unoptimised
+}
+
 # The folder holds xsimd alone: with all of /usr/include the cross compiler would find this machine's headers.
 build_aarch64() {
   mkdir -p build/xsimd
@@ -54,6 +60,8 @@ compare_bits() {
 step "build" build_native
 step "tests on this processor" run_tests build --label-exclude emulated
 step "tests on older processors and under valgrind" run_tests build --label-regex emulated
+step "build with clang++" build_with_clang
+step "symbols that clang++ makes" run_tests build/clang --tests-regex 'package/(isolation|exports/renorm$)'
 step "build for AArch64" build_aarch64
 step "tests on AArch64" run_tests build/aarch64 --label-regex reduced --exclude-regex '(memory|threads)_test'
 step "bits of AArch64 and of this processor" compare_bits
