@@ -19,12 +19,18 @@ step() {
   echo "== $name: $(($(date +%s) - started)) s"
 }
 
-# run_tests <build> <ctest options...>: counts what passed and failed, and goes on.
+# run_tests <build> <ctest options...>: counts what passed and failed, and goes on. A run that ctest calls failed without naming a
+# test, or that finds no test, counts as one failure.
 run_tests() {
   build=$1
   shift
-  ctest --test-dir "$build" --output-on-failure --parallel "$jobs" "$@" | tee "$results.log" || true
-  awk '/^ *[0-9]+\/[0-9]+ Test/ { if (/ Passed /) passed++; else if (/ Failed | Timeout |Exception|Not Run/) failed++ }
+  {
+    status=0
+    ctest --test-dir "$build" --output-on-failure --no-tests=error --parallel "$jobs" "$@" || status=$?
+    echo "ctest status $status"
+  } | tee "$results.log"
+  awk '/^ *[0-9]+\/[0-9]+ Test/ && !/\*\*\*Skipped/ { if (/ Passed /) passed++; else failed++ }
+       /^ctest status/ && $3 != 0 && !failed { failed++ }
        END { print passed + 0, failed + 0 }' "$results.log" >>"$results"
   rm -f "$results.log"
 }
