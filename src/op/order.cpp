@@ -1,11 +1,9 @@
 #include "op/order.hpp"
 
+#include "op/integers.hpp"
+
 namespace renorm {
 namespace {
-
-std::size_t divide_up(std::size_t a, std::size_t b) { return a / b + (a % b != 0); }
-
-std::size_t smaller(std::size_t a, std::size_t b) { return a < b ? a : b; }
 
 std::size_t greatest_common_divisor(std::size_t a, std::size_t b) {
   while (b != 0) {

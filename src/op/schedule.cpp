@@ -1,13 +1,10 @@
 #include "op/schedule.hpp"
 
 #include "isa/cpu.hpp"
+#include "op/integers.hpp"
 
 namespace renorm {
 namespace {
-
-std::size_t divide_up(std::size_t a, std::size_t b) { return a / b + (a % b != 0); }
-std::size_t smaller(std::size_t a, std::size_t b) { return a < b ? a : b; }
-std::size_t larger(std::size_t a, std::size_t b) { return a > b ? a : b; }
 
 // Contiguous bytes per sample and tensor that make DRAM pages and prefetchers work: 4-16 KB measured alike, less is slower.
 constexpr std::size_t run_bytes = 8192;
