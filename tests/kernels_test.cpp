@@ -261,8 +261,8 @@ template <class T, class Case> void compare_with_scalar(isas::entry const& e, Ca
   for (std::size_t length : lengths<T>())
     for (placement const& where : placements(sizeof(T)))
       for (bool stream : {false, true})
-        for (std::size_t samples : {1, 2}) {
-          geometry const g = {length, 3, samples, where, stream};
+        for (std::size_t samples : {1, 2, 9}) {
+          geometry const g = {length, 5, samples, where, stream};
           SCOPED_TRACE(testing::Message() << e.code->name << (sizeof(T) == 4 ? " float" : " double") << " length " << length << " samples "
                                           << samples << " offset " << where.offset << " edge " << static_cast<int>(where.guard)
                                           << (stream ? " stream" : ""));

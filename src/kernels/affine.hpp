@@ -1,7 +1,7 @@
 // y = scale*(x - center) + shift. Three coefficients: a*x + b would lose 3.5e-4 at mean 1e4, deviation 1.
 #pragma once
 
-#include "kernels/stream.hpp"
+#include "kernels/flat.hpp"
 
 namespace renorm {
 namespace {
@@ -12,25 +12,10 @@ struct no_epilogue {
 };
 
 template <class V, class Epilogue = no_epilogue, class T = typename V::value>
-void affine_plane(planes const& p, T const* x, affine_coefficients<T> const& a, T* y, bool stream) {
-  for (std::size_t i = 0; i < p.samples; ++i)
-    for (std::size_t c = 0; c < p.channels; ++c) {
-      std::size_t const run = i * p.sample_pitch + c * p.channel_pitch;
-      V const center = V::set(a.center[c]), scale = V::set(a.scale[c]), shift = V::set(a.shift[c]);
-      sweep_to<V>(y + run, p.length, stream, [&](std::size_t j, auto k, auto store) RENORM_LAMBDA {
-        V const value = fma(scale, V::load(x + run + j, k, center) - center, shift);
-        store(Epilogue{}(value), y + run + j, k);
-      });
-    }
-}
-
-template <class V, class Epilogue = no_epilogue, class T = typename V::value>
 void affine_pixels(pixels const& p, T const* x, affine_coefficients<T> const& a, T* y, bool stream) {
-  // One alignment for the rows of a group: they are a whole number of registers apart, or go one by one.
-  bool const aligned_pitch = p.pitch % V::size == 0;
-  auto const group = [&](std::size_t first, auto rows) RENORM_LAMBDA {
+  write_rows<V, T>(p, stream, [&](std::size_t first, auto rows, bool streamed) RENORM_LAMBDA {
     std::size_t const row = first * p.pitch;
-    sweep_to<V>(y + row, p.width, stream, [&](std::size_t j, auto k, auto store) RENORM_LAMBDA {
+    sweep_to<V>(y + row, p.width, streamed, [&](std::size_t j, auto k, auto store) RENORM_LAMBDA {
       V const zero = V::set(T(0));
       V const center = V::load(a.center + j, k, zero), scale = V::load(a.scale + j, k, zero), shift = V::load(a.shift + j, k, zero);
       for (std::size_t r = 0; r < rows; ++r) {
@@ -39,10 +24,26 @@ void affine_pixels(pixels const& p, T const* x, affine_coefficients<T> const& a,
         store(Epilogue{}(value), y + at, k);
       }
     });
-  };
-  if (!stream || aligned_pitch) for_each_row_group(p.rows, group);
-  else
-    for (std::size_t r = 0; r < p.rows; ++r) group(r, whole<1>{});
+  });
+}
+
+template <class V, class Epilogue = no_epilogue, class T = typename V::value>
+void affine_plane(planes const& p, T const* x, affine_coefficients<T> const& a, T* y, bool stream) {
+  if (is_flat<T>(p, stream)) {
+    sweep_flat<V>(p, {a.center, a.scale, a.shift}, [&](pixels const& q, std::size_t offset, auto const& rows) RENORM_LAMBDA {
+      affine_pixels<V, Epilogue>(q, x + offset, {rows[0], rows[1], rows[2]}, y + offset, stream);
+    });
+    return;
+  }
+  for (std::size_t i = 0; i < p.samples; ++i)
+    for (std::size_t c = 0; c < p.channels; ++c) {
+      std::size_t const run = i * p.sample_pitch + c * p.channel_pitch;
+      V const center = V::set(a.center[c]), scale = V::set(a.scale[c]), shift = V::set(a.shift[c]);
+      sweep_to<V>(y + run, p.length, stream && is_long_run<T>(p.length), [&](std::size_t j, auto k, auto store) RENORM_LAMBDA {
+        V const value = fma(scale, V::load(x + run + j, k, center) - center, shift);
+        store(Epilogue{}(value), y + run + j, k);
+      });
+    }
 }
 
 }  // namespace

@@ -57,34 +57,28 @@ template <class V, class Body> RENORM_INLINE void for_each_lane(std::size_t leng
   }
 }
 
+// Samples whose planes of one channel are summed before the next channel's: the lanes are loaded and stored less often, and the tensor
+// is still read in a few runs at a time.
+inline constexpr std::size_t samples_at_once = 4;
+
 // Two sums of each channel over planes: body(channel, offset of the run, lanes of one, lanes of the other) adds a run. The lanes of
-// all channels are kept in memory and the samples taken one by one, so that the tensor is read in its order; only where all of it is
-// in the L1 cache anyway, channels are taken one by one and their lanes stay in registers. Each lane's additions are the same.
+// all channels are kept in memory and the samples taken a few at once, so that the tensor is read in its order; where all of it is in the
+// L1 cache anyway, all samples at once. Each lane's additions are the same.
 template <class V, class Body> RENORM_INLINE void sum_planes(planes const& p, typename V::value* sums, Body const& body) {
   using T = typename V::value;
   constexpr std::size_t l1_values = 16384 / sizeof(T);
-  auto const add = [&](std::size_t i, std::size_t c, lane_set<V>& a, lane_set<V>& b)
-                       RENORM_LAMBDA { body(c, i * p.sample_pitch + c * p.channel_pitch, a, b); };
-  auto const store = [&](std::size_t c, lane_set<V> const& a, lane_set<V> const& b) RENORM_LAMBDA {
-    a.store(sums + c * 2 * lanes<T>);
-    b.store(sums + c * 2 * lanes<T> + lanes<T>);
-  };
-  if (p.samples * p.sample_pitch <= l1_values || p.samples == 1) {
+  std::size_t const together = p.samples * p.sample_pitch <= l1_values ? p.samples : samples_at_once;
+  for (std::size_t first = 0; first < p.samples; first += together) {
+    std::size_t const last = p.samples - first < together ? p.samples : first + together;
     for (std::size_t c = 0; c < p.channels; ++c) {
-      auto a = lane_set<V>::zero(), b = lane_set<V>::zero();
-      for (std::size_t i = 0; i < p.samples; ++i) add(i, c, a, b);
-      store(c, a, b);
+      T *const sum_a = sums + c * 2 * lanes<T>, *const sum_b = sum_a + lanes<T>;
+      auto a = first == 0 ? lane_set<V>::zero() : lane_set<V>::load(sum_a);
+      auto b = first == 0 ? lane_set<V>::zero() : lane_set<V>::load(sum_b);
+      for (std::size_t i = first; i < last; ++i) body(c, i * p.sample_pitch + c * p.channel_pitch, a, b);
+      a.store(sum_a);
+      b.store(sum_b);
     }
-    return;
   }
-  for (std::size_t i = 0; i < p.samples; ++i)
-    for (std::size_t c = 0; c < p.channels; ++c) {
-      T const* const before = sums + c * 2 * lanes<T>;
-      auto a = i == 0 ? lane_set<V>::zero() : lane_set<V>::load(before);
-      auto b = i == 0 ? lane_set<V>::zero() : lane_set<V>::load(before + lanes<T>);
-      add(i, c, a, b);
-      store(c, a, b);
-    }
 }
 
 // Rows of a pixel sweep share one load of the coefficients; more than four rows at a 4 KB pitch thrash an 8-way L1.

@@ -11,6 +11,9 @@ template <class T> inline constexpr std::size_t lanes = 128 / sizeof(T);
 // No lane takes more additions than this before it is folded to double: 1024 would lose a digit at large means.
 inline constexpr std::size_t additions_per_lane = 128;
 
+// Sweeps take short planes of this many samples or more together (kernels/flat.hpp).
+inline constexpr std::size_t flat_samples = 8;
+
 // Contiguous runs of one channel each (NCHW): samples x channels runs of length values.
 struct planes {
   std::size_t samples, sample_pitch;

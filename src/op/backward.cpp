@@ -98,10 +98,10 @@ template <class T> struct gradient_sweep {
 
   void planes(renorm::planes const& p, std::size_t offset, std::size_t c) const {
     k.grad_affine_plane(p, x + offset, dy + offset, {g.center + c, g.inv + c, g.off + c, g.scale + c, g.c1 + c, g.c2 + c}, dx + offset,
-                        stream && long_enough_to_stream<T>(p.length));
+                        stream);
   }
   void pixels(renorm::pixels const& p, std::size_t offset) const {
-    k.grad_affine_pixels(p, x + offset, dy + offset, g, dx + offset, stream && rows_stream<T>(p));
+    k.grad_affine_pixels(p, x + offset, dy + offset, g, dx + offset, stream);
   }
   void finish() const { publish(stream); }
 };

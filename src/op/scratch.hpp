@@ -73,11 +73,9 @@ template <class T> struct affine_sweep {
 
   void planes(renorm::planes const& p, std::size_t offset, std::size_t channel) const {
     k.affine_plane(p, x + offset, {coefficients.center + channel, coefficients.scale + channel, coefficients.shift + channel}, y + offset,
-                   stream && long_enough_to_stream<T>(p.length));
+                   stream);
   }
-  void pixels(renorm::pixels const& p, std::size_t offset) const {
-    k.affine_pixels(p, x + offset, coefficients, y + offset, stream && rows_stream<T>(p));
-  }
+  void pixels(renorm::pixels const& p, std::size_t offset) const { k.affine_pixels(p, x + offset, coefficients, y + offset, stream); }
   void finish() const { publish(stream); }
 };
 

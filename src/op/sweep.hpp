@@ -5,6 +5,7 @@
 //   finish()                      after the last of a portion
 #pragma once
 
+#include "op/integers.hpp"
 #include "op/problem.hpp"
 #include "op/schedule.hpp"
 
@@ -16,14 +17,6 @@ namespace renorm {
 inline void publish(bool streamed) {
   if (streamed) std::atomic_thread_fence(std::memory_order_seq_cst);
 }
-
-// Whether runs of so many values, each starting anywhere, are worth streaming. The lines at both ends of a run are stored the plain
-// way, and the same line streamed and stored costs more than it saves: planes of 3136 bytes run at 100 percent of the limit
-// streaming, of 784 bytes at 60 against 65-79, of 196 bytes at 35-47 against 55-60.
-template <class T> bool long_enough_to_stream(std::size_t length) { return length * sizeof(T) >= 2048; }
-
-// Whether rows are: those a whole number of cache lines apart have their ends in common.
-template <class T> bool rows_stream(pixels const& p) { return p.pitch * sizeof(T) % 64 == 0 || long_enough_to_stream<T>(p.width); }
 
 // Rows that one step of a backwards sweep takes: enough to run, few enough to still be in the cache.
 inline constexpr std::size_t step_values = 8192;
@@ -45,8 +38,8 @@ template <class Sweep> void sweep_planes(order const& o, portion const& p, std::
   std::size_t const s = o.shape.s, sample_pitch = o.shape.c * s;
   for (std::size_t chunk = last; chunk-- > first;) {
     plane_chunk const part = o.planes_of(chunk);
-    for (std::size_t sample = part.sample + part.samples; sample-- > part.sample;)
-      sweep.planes({1, sample_pitch, p.channels, s, part.length}, sample * sample_pitch + p.channel * s + part.first, p.channel);
+    sweep.planes({part.samples, sample_pitch, p.channels, s, part.length}, part.sample * sample_pitch + p.channel * s + part.first,
+                 p.channel);
   }
 }
 
@@ -72,22 +65,27 @@ template <class Sweep> void sweep_values(order const& o, std::size_t first, std:
   }
 }
 
-// A sweep that no reduction goes before: memory order, in equal parts.
-template <class Sweep> void sweep_all(order const& o, std::size_t element_size, executor const& e, Sweep const& sweep) {
+// A sweep of memory order, in equal parts.
+template <class Sweep> void sweep_linear(order const& o, std::size_t element_size, executor const& e, Sweep const& sweep) {
   bool const nchw = o.shape.layout == layout::nchw;
-  std::size_t const units =
-      nchw ? (o.shape.values() + step_values - 1) / step_values : (o.shape.per_channel() + o.sublanes - 1) / o.sublanes;
   std::size_t const unit = nchw ? step_values : o.sublanes, end = nchw ? o.shape.values() : o.shape.per_channel();
-  std::size_t const parts = sweep_portions(o, element_size, units, e.threads);
+  std::size_t const units = divide_up(end, unit), parts = sweep_portions(o, element_size, units, e.threads);
   parallel(e, parts, [&](std::size_t i) {
-    auto const border = [&](std::size_t k) {
-      std::size_t const at = (units / parts * k + (k < units % parts ? k : units % parts)) * unit;
-      return at < end ? at : end;
-    };
+    auto const border = [&](std::size_t k) { return smaller((units / parts * k + smaller(k, units % parts)) * unit, end); };
     if (nchw) sweep_values(o, border(i), border(i + 1), sweep);
     else sweep_rows(o, border(i), border(i + 1), sweep);
     sweep.finish();
   });
+}
+
+// A sweep that no reduction goes before. Short planes go by channel blocks: kernels take several samples of them at once.
+template <class Sweep> void sweep_all(order const& o, std::size_t element_size, executor const& e, Sweep const& sweep) {
+  if (o.shape.layout == layout::nhwc || o.samples_per_chunk < flat_samples || o.shape.n < flat_samples) {
+    sweep_linear(o, element_size, e, sweep);
+    return;
+  }
+  schedule const s = make_schedule(o, element_size, e.threads);
+  parallel(e, s.portions(), [&](std::size_t i) { sweep_portion(o, s.at(i), sweep); });
 }
 
 // Reduction, algebra and sweep of an operation as its schedule has it.
