@@ -19,8 +19,12 @@ renorm_status check_struct_size(void const* from, std::size_t known, char const*
 template <class S> renorm_status read_struct(S const* from, S& to, char const* function, char const* name) {
   if (renorm_status const s = check_struct_size(from, sizeof(S), function, name)) return s;
   std::size_t const given = from->struct_size;
-  memset(&to, 0, sizeof(S));
-  memcpy(&to, from, given < sizeof(S) ? given : sizeof(S));
+  if (given >= sizeof(S)) {
+    memcpy(&to, from, sizeof(S));  // of a size the compiler knows
+  } else {
+    memset(&to, 0, sizeof(S));
+    memcpy(&to, from, given);
+  }
   return RENORM_OK;
 }
 

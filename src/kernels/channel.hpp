@@ -97,7 +97,7 @@ std::size_t update_running(std::size_t channels, running_update const& u, double
     }
     nonfinite = nonfinite + (wide(1) - ok);
   });
-  return static_cast<std::size_t>(fold_register(nonfinite));
+  return static_cast<std::size_t>(fold(nonfinite));
 }
 
 // dgamma = r*S2 + d*S1, dbeta = S1, each where wanted.

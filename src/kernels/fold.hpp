@@ -6,15 +6,6 @@
 namespace renorm {
 namespace {
 
-RENORM_INLINE double fold_register(vec<double> v) {
-  using D = vec<double>;
-  double t[D::size];
-  v.store(t, whole<D::size>{});
-  for (std::size_t half = D::size / 2; half > 0; half /= 2)
-    for (std::size_t i = 0; i < half; ++i) t[i] += t[i + half];
-  return t[0];
-}
-
 // Lane i + lane (i + half), halving: the same tree for every register width.
 template <class V> RENORM_INLINE double fold_lanes(typename V::value const* p) {
   using D = vec<double>;
@@ -24,7 +15,7 @@ template <class V> RENORM_INLINE double fold_lanes(typename V::value const* p) {
   RENORM_UNROLL for (std::size_t n = registers / 2; n > 0; n /= 2) {
     RENORM_UNROLL for (std::size_t i = 0; i < n; ++i) r[i] = r[i] + r[i + n];
   }
-  return fold_register(r[0]);
+  return fold(r[0]);
 }
 
 template <class V, class T = typename V::value> void fold_plane(std::size_t channels, T const* sums, double* a, double* b) {

@@ -61,6 +61,7 @@ RENORM_INLINE bool any(bool m) { return m; }
 RENORM_INLINE vec<float> fma(vec<float> a, vec<float> b, vec<float> c) { return {__builtin_fmaf(a.v, b.v, c.v)}; }
 RENORM_INLINE vec<double> fma(vec<double> a, vec<double> b, vec<double> c) { return {__builtin_fma(a.v, b.v, c.v)}; }
 RENORM_INLINE vec<double> sqrt(vec<double> a) { return {__builtin_sqrt(a.v)}; }
+RENORM_INLINE double fold(vec<double> a) { return a.v; }
 
 #else
 
@@ -89,7 +90,24 @@ template <class T> struct native {
 RENORM_INLINE batch<double> widen(double const* p) { return batch<double>::load_unaligned(p); }
 RENORM_INLINE void narrow(batch<double> v, double* p) { v.store_unaligned(p); }
 
+// Sum of a register: value i + value (i + half), halving.
+#  if defined(__AVX2__)
+RENORM_INLINE double fold_halves(__m128d v) { return _mm_cvtsd_f64(_mm_add_sd(v, _mm_unpackhi_pd(v, v))); }
+RENORM_INLINE double fold_halves(__m256d v) { return fold_halves(_mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd(v, 1))); }
+#  else
+RENORM_INLINE double fold_halves(batch<double> v) {
+  double lanes[2];
+  static_assert(sizeof(lanes) == sizeof(v));
+  v.store_unaligned(lanes);
+  return lanes[0] + lanes[1];
+}
+#  endif
+
 #  if defined(__AVX512F__)
+
+RENORM_INLINE double fold_halves(__m512d v) {
+  return fold_halves(_mm256_add_pd(_mm512_castpd512_pd256(v), _mm512_extractf64x4_pd(v, 1)));
+}
 
 RENORM_INLINE batch<double> widen(float const* p) { return _mm512_cvtps_pd(_mm256_loadu_ps(p)); }
 RENORM_INLINE void narrow(batch<double> v, float* p) { _mm256_storeu_ps(p, _mm512_cvtpd_ps(v)); }
@@ -185,6 +203,7 @@ template <class T> struct vec {
   friend RENORM_INLINE vec select(mask m, vec a, vec b) { return {xsimd::select(m, a.v, b.v)}; }
 };
 
+RENORM_INLINE double fold(vec<double> a) { return fold_halves(a.v); }
 template <class M> RENORM_INLINE bool any(M m) { return xsimd::any(m); }
 
 #endif
