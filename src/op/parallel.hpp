@@ -32,6 +32,7 @@ template <class F> void parallel(executor const& e, std::size_t portions, F cons
 
     bool claim(std::size_t i) {
       std::uint64_t const bit = std::uint64_t(1) << i % 64;
+      if ((claimed[i / 64].load(std::memory_order_relaxed) & bit) != 0) return false;
       return (claimed[i / 64].fetch_or(bit, std::memory_order_acq_rel) & bit) == 0;
     }
     std::size_t border(std::size_t i) const { return portions / tasks * i + (i < portions % tasks ? i : portions % tasks); }
