@@ -1,0 +1,203 @@
+//! What to compute: element types, shape, options.
+
+use crate::error::check;
+use crate::{Error, Op};
+use renorm_sys as sys;
+use std::marker::PhantomData;
+
+pub(crate) mod sealed {
+    pub trait Element {
+        const DTYPE: super::sys::renorm_dtype;
+    }
+}
+
+/// An element of a tensor: `f32` or `f64`.
+pub trait Element: sealed::Element + Copy + Send + Sync + 'static {}
+
+impl sealed::Element for f32 {
+    const DTYPE: sys::renorm_dtype = sys::RENORM_F32;
+}
+impl sealed::Element for f64 {
+    const DTYPE: sys::renorm_dtype = sys::RENORM_F64;
+}
+impl Element for f32 {}
+impl Element for f64 {}
+
+/// An element of parameters or running statistics that go with tensors of `T`: `T` itself, or `f64`.
+pub trait AtLeast<T>: Element {}
+
+impl AtLeast<f32> for f32 {}
+impl AtLeast<f32> for f64 {}
+impl AtLeast<f64> for f64 {}
+
+/// The order of a tensor's elements in memory, the last index fastest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// `[n][c][s]`
+    Nchw,
+    /// `[n][s][c]`, channels last
+    Nhwc,
+}
+
+/// The extents of a tensor: `n` samples, `c` channels, `s` positions (the product of all spatial extents). Any of them may be 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Shape {
+    pub layout: Layout,
+    pub n: usize,
+    pub c: usize,
+    pub s: usize,
+}
+
+impl Shape {
+    /// `[n][c][s]`
+    pub const fn nchw(n: usize, c: usize, s: usize) -> Self {
+        Shape { layout: Layout::Nchw, n, c, s }
+    }
+
+    /// `[n][s][c]`
+    pub const fn nhwc(n: usize, c: usize, s: usize) -> Self {
+        Shape { layout: Layout::Nhwc, n, c, s }
+    }
+
+    /// `[n][c]`, the activations of a dense layer
+    pub const fn dense(n: usize, c: usize) -> Self {
+        Shape::nhwc(n, c, 1)
+    }
+}
+
+/// Batch norm or batch renorm, and how exactly. Values are checked by [`Norm::new`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Options {
+    flags: u32,
+    eps: f64,
+    momentum: f64,
+    rmin: f64,
+    rmax: f64,
+    dmax: f64,
+}
+
+impl Options {
+    /// Batch norm with `eps` 1e-5 and `momentum` 0.1.
+    pub const fn batch_norm() -> Self {
+        Options { flags: 0, eps: 1e-5, momentum: 0.1, rmin: 0.0, rmax: 1.0, dmax: 0.0 }
+    }
+
+    /// Batch renorm: the correction `r` is held in `[1/rmax, rmax]` and `d` in `[-dmax, dmax]`. `rmax >= 1` and `dmax >= 0` may be
+    /// infinite. Otherwise as [`batch_norm`](Self::batch_norm).
+    #[must_use]
+    pub const fn batch_renorm(rmax: f64, dmax: f64) -> Self {
+        Options { rmax, dmax, ..Options::batch_norm().with(sys::RENORM_FLAG_BATCH_RENORM) }
+    }
+
+    /// What is added to the variance inside the root: finite and >= 0.
+    #[must_use]
+    pub const fn eps(self, eps: f64) -> Self {
+        Options { eps, ..self }
+    }
+
+    /// The weight of the new batch in the running statistics, in `[0, 1]`: PyTorch's momentum, and 1 minus that of TensorFlow.
+    #[must_use]
+    pub const fn momentum(self, momentum: f64) -> Self {
+        Options { momentum, ..self }
+    }
+
+    /// The running statistics are the plain average over all batches, which are counted in `num_batches`; momentum is not read.
+    #[must_use]
+    pub const fn cumulative(self) -> Self {
+        self.with(sys::RENORM_FLAG_CUMULATIVE)
+    }
+
+    /// The lower bound of `r`, in `[0, 1]`, instead of `1/rmax`.
+    #[must_use]
+    pub const fn rmin(self, rmin: f64) -> Self {
+        Options { rmin, ..self.with(sys::RENORM_FLAG_RMIN) }
+    }
+
+    /// The running scale is sigma, as in the paper, and not the variance.
+    #[must_use]
+    pub const fn track_sigma(self) -> Self {
+        self.with(sys::RENORM_FLAG_TRACK_SIGMA)
+    }
+
+    /// Normalise with `var*m/(m - 1)`, with the gradient that belongs to it.
+    #[must_use]
+    pub const fn unbiased(self) -> Self {
+        self.with(sys::RENORM_FLAG_UNBIASED)
+    }
+
+    /// Feed the running statistics with `var*m/(m - 1)`, as PyTorch does.
+    #[must_use]
+    pub const fn unbiased_running(self) -> Self {
+        self.with(sys::RENORM_FLAG_UNBIASED_RUNNING)
+    }
+
+    /// Read the running statistics where they are needed, but do not update them.
+    #[must_use]
+    pub const fn keep_running(self) -> Self {
+        self.with(sys::RENORM_FLAG_KEEP_RUNNING)
+    }
+
+    /// Leave the running statistics of a channel alone whose new ones would not be finite.
+    #[must_use]
+    pub const fn skip_nonfinite(self) -> Self {
+        self.with(sys::RENORM_FLAG_SKIP_NONFINITE)
+    }
+
+    const fn with(self, flag: u32) -> Self {
+        Options { flags: self.flags | flag, ..self }
+    }
+}
+
+/// A normalization of tensors of one shape: the first half of every call, made once and used from any number of threads.
+///
+/// `T` is the element of tensors, `P` of `gamma` and `beta` and their gradients, `R` of running statistics. A running mean of 1e4 in
+/// `f32` stops moving at momentum 0.01; `Norm<f32, f32, f64>` keeps it in `f64`.
+///
+/// Its methods are the operations. Each takes what it cannot do without and returns a [`Call`](crate::Call), which takes the rest by
+/// name and [runs](crate::Call::run).
+#[derive(Clone, Copy, Debug)]
+pub struct Norm<T, P = T, R = T> {
+    pub(crate) desc: sys::renorm_desc,
+    elements: PhantomData<(T, P, R)>,
+}
+
+impl<T: Element, P: AtLeast<T>, R: AtLeast<T>> Norm<T, P, R> {
+    /// # Errors
+    ///
+    /// [`Status::Value`](crate::Status::Value) if an option is out of its range or NaN, [`Status::Overflow`](crate::Status::Overflow) if
+    /// the sizes do not fit the address space.
+    pub fn new(shape: Shape, options: Options) -> Result<Self, Error> {
+        // No slice is longer than i64 has numbers, and the library refuses a product that large.
+        let extent = |extent: usize| i64::try_from(extent).unwrap_or(i64::MAX);
+        let desc = sys::renorm_desc {
+            flags: options.flags,
+            layout: match shape.layout {
+                Layout::Nchw => sys::RENORM_NCHW,
+                Layout::Nhwc => sys::RENORM_NHWC,
+            },
+            dtype: T::DTYPE,
+            param_dtype: P::DTYPE,
+            stats_dtype: R::DTYPE,
+            n: extent(shape.n),
+            c: extent(shape.c),
+            s: extent(shape.s),
+            eps: options.eps,
+            momentum: options.momentum,
+            rmin: options.rmin,
+            rmax: options.rmax,
+            dmax: options.dmax,
+            ..Default::default()
+        };
+        let norm = Norm { desc, elements: PhantomData };
+        norm.workspace_bytes(Op::Train)?;
+        Ok(norm)
+    }
+
+    /// How much [`Workspace`](crate::Workspace) an operation needs. It depends on shape, options and element types alone.
+    pub fn workspace_bytes(&self, op: Op) -> Result<usize, Error> {
+        let mut bytes = 0;
+        // SAFETY: pointers to values that outlive the call.
+        check(unsafe { sys::renorm_workspace_size(&self.desc, op.id(), &mut bytes) })?;
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,120 @@
+//! The golden values, and numbers of either type.
+
+use renorm::{AtLeast, Element};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// An element type of tensors, parameters and running statistics.
+pub trait Number: Element + AtLeast<Self> + Default + PartialEq + std::fmt::Debug {
+    /// Half a unit in the last place of 1.
+    const ROUNDOFF: f64;
+    /// The smallest number above 0.
+    const TINY: f64;
+    fn of(value: f64) -> Self;
+    fn value(self) -> f64;
+}
+
+impl Number for f32 {
+    const ROUNDOFF: f64 = f32::EPSILON as f64 / 2.0;
+    const TINY: f64 = 1.401298464324817e-45;
+    fn of(value: f64) -> Self {
+        value as f32
+    }
+    fn value(self) -> f64 {
+        self.into()
+    }
+}
+
+impl Number for f64 {
+    const ROUNDOFF: f64 = f64::EPSILON / 2.0;
+    const TINY: f64 = 5e-324;
+    fn of(value: f64) -> Self {
+        value
+    }
+    fn value(self) -> f64 {
+        self
+    }
+}
+
+pub fn numbers<T: Number>(values: &[f64]) -> Vec<T> {
+    values.iter().map(|value| T::of(*value)).collect()
+}
+
+pub fn values<T: Number>(numbers: &[T]) -> Vec<f64> {
+    numbers.iter().map(|number| number.value()).collect()
+}
+
+/// One file of tests/data/golden; their format is in the README there.
+pub struct Case {
+    pub name: String,
+    scalars: HashMap<String, String>,
+    arrays: HashMap<String, Vec<f64>>,
+}
+
+impl Case {
+    /// All cases whose name begins with one of these.
+    pub fn all(beginnings: &[&str]) -> Vec<Case> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/data/golden");
+        let mut paths: Vec<PathBuf> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        let begins = |path: &PathBuf| {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            beginnings.iter().any(|beginning| name.starts_with(beginning))
+        };
+        paths.into_iter().filter(begins).map(|path| Case::read(&path)).collect()
+    }
+
+    fn read(path: &Path) -> Case {
+        let text = std::fs::read_to_string(path).unwrap();
+        let (mut scalars, mut arrays) = (HashMap::new(), HashMap::new());
+        let mut lines = text.lines();
+        while let Some(line) = lines.next() {
+            let mut words = line.split_whitespace();
+            match (words.next().unwrap(), words.next().unwrap()) {
+                ("array", name) => {
+                    let array: Vec<f64> = lines.next().unwrap().split_whitespace().map(real).collect();
+                    assert_eq!(words.next().unwrap().parse(), Ok(array.len()));
+                    arrays.insert(name.to_string(), array);
+                }
+                (key, value) => {
+                    scalars.insert(key.to_string(), value.to_string());
+                }
+            }
+        }
+        Case { name: path.file_stem().unwrap().to_str().unwrap().to_string(), scalars, arrays }
+    }
+
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.scalars.get(key).map(String::as_str)
+    }
+
+    pub fn number(&self, key: &str) -> Option<f64> {
+        self.text(key).map(real)
+    }
+
+    pub fn size(&self, key: &str) -> usize {
+        self.scalars[key].parse().unwrap()
+    }
+
+    pub fn array(&self, name: &str) -> Option<&[f64]> {
+        self.arrays.get(name).map(Vec::as_slice)
+    }
+}
+
+/// A C99 hexadecimal float with at most 53 bits, a decimal integer, or inf.
+fn real(text: &str) -> f64 {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(rest) => (-1.0, rest),
+        None => (1.0, text),
+    };
+    let hexadecimal = match digits.strip_prefix("0x") {
+        Some(rest) => rest,
+        None => return text.parse().unwrap(),
+    };
+    let (mantissa, exponent) = hexadecimal.split_once('p').unwrap();
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let bits = u64::from_str_radix(&format!("{}{}", whole, fraction), 16).unwrap();
+    let exponent = exponent.parse::<i32>().unwrap() - 4 * fraction.len() as i32;
+    // In two steps: 2 to the power of the exponent alone may underflow.
+    sign * bits as f64 * 2f64.powi(exponent / 2) * 2f64.powi(exponent - exponent / 2)
+}
