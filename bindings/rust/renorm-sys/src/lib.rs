@@ -1,28 +1,4 @@
-//! Declarations of librenorm, batch normalization and batch renormalization on CPUs, as its header `renorm.h` has them. The header
-//! is the manual: formulas, shapes, which pointers may be null or equal, and errors. The crate `renorm` is a safe interface.
-//!
-//! The library is found with pkg-config. The feature `vendored` builds it from source instead, with cmake, a C++ compiler and xsimd.
-//!
-//! Structs begin with their size, which `default()` fills in; everything else in it is 0. A field that a later version of the library
-//! appends is one that `..Default::default()` leaves as it was.
-//!
-//! ```
-//! use renorm_sys::*;
-//!
-//! let (x, mean, var) = ([1f32, 2.0, 3.0, 10.0], [0.2f32, 0.6], [1f32, 2.5]);
-//! let mut y = [0f32; 4];
-//! let desc = renorm_desc { layout: RENORM_NHWC, dtype: RENORM_F32, n: 2, c: 2, s: 1, ..Default::default() };
-//! let args = renorm_inference_args {
-//!     x: x.as_ptr().cast(),
-//!     running_mean: mean.as_ptr().cast(),
-//!     running_var: var.as_ptr().cast(),
-//!     y: y.as_mut_ptr().cast(),
-//!     ..Default::default()
-//! };
-//! let status = unsafe { renorm_inference(&desc, &args, std::ptr::null()) };
-//! assert_eq!(status, RENORM_OK);
-//! assert_eq!(y.map(|value| (value * 1000.0) as i32), [800, 885, 2800, 5945]);
-//! ```
+#![doc = include_str!("../README.md")]
 #![allow(non_camel_case_types)]
 
 use std::os::raw::{c_char, c_void};
@@ -114,6 +90,7 @@ macro_rules! structs {
             }
 
             impl Default for $name {
+                #[inline]
                 fn default() -> Self {
                     // SAFETY: numbers, pointers and an Option of a function pointer, for all of which 0 is a value.
                     let cleared: Self = unsafe { std::mem::zeroed() };
@@ -370,16 +347,8 @@ extern "C" {
     pub fn renorm_workspace_size(desc: *const renorm_desc, op: renorm_op, bytes: *mut usize) -> renorm_status;
     pub fn renorm_ramp_at(ramp: *const renorm_ramp, step: i64, rmax: *mut f64, dmax: *mut f64) -> renorm_status;
     pub fn renorm_train(desc: *const renorm_desc, args: *const renorm_train_args, exec: *const renorm_exec) -> renorm_status;
-    pub fn renorm_inference(
-        desc: *const renorm_desc,
-        args: *const renorm_inference_args,
-        exec: *const renorm_exec,
-    ) -> renorm_status;
-    pub fn renorm_backward(
-        desc: *const renorm_desc,
-        args: *const renorm_backward_args,
-        exec: *const renorm_exec,
-    ) -> renorm_status;
+    pub fn renorm_inference(desc: *const renorm_desc, args: *const renorm_inference_args, exec: *const renorm_exec) -> renorm_status;
+    pub fn renorm_backward(desc: *const renorm_desc, args: *const renorm_backward_args, exec: *const renorm_exec) -> renorm_status;
     pub fn renorm_inference_backward(
         desc: *const renorm_desc,
         args: *const renorm_inference_backward_args,
@@ -392,16 +361,8 @@ extern "C" {
         args: *const renorm_update_running_args,
         exec: *const renorm_exec,
     ) -> renorm_status;
-    pub fn renorm_correction(
-        desc: *const renorm_desc,
-        args: *const renorm_correction_args,
-        exec: *const renorm_exec,
-    ) -> renorm_status;
-    pub fn renorm_coefficients(
-        desc: *const renorm_desc,
-        args: *const renorm_coefficients_args,
-        exec: *const renorm_exec,
-    ) -> renorm_status;
+    pub fn renorm_correction(desc: *const renorm_desc, args: *const renorm_correction_args, exec: *const renorm_exec) -> renorm_status;
+    pub fn renorm_coefficients(desc: *const renorm_desc, args: *const renorm_coefficients_args, exec: *const renorm_exec) -> renorm_status;
     pub fn renorm_apply(desc: *const renorm_desc, args: *const renorm_apply_args, exec: *const renorm_exec) -> renorm_status;
     pub fn renorm_backward_reduce(
         desc: *const renorm_desc,

@@ -85,6 +85,7 @@ pub(crate) enum Extent {
 
 impl Extent {
     /// The library has accepted desc, so that nothing overflows. On a machine of 32 bits no slice is as long as usize::MAX.
+    #[inline]
     fn of(self, desc: &sys::renorm_desc) -> usize {
         let groups = desc.groups.max(1);
         let elements = match self {

@@ -82,6 +82,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 /// The outcome of a library function that has just returned on this thread.
+#[inline]
 pub(crate) fn check(code: sys::renorm_status) -> Result<(), Error> {
     if code == sys::RENORM_OK {
         return Ok(());

@@ -39,6 +39,16 @@ use std::thread;
 /// assert!(x.iter().all(|y| *y == 0.0));
 /// # Ok::<(), renorm::Error>(())
 /// ```
+///
+/// ```compile_fail
+/// struct Keeper(std::sync::Mutex<Option<&'static (dyn Fn(usize) + Sync)>>);
+///
+/// impl renorm::Executor for Keeper {
+///     fn parallel_for(&self, _n: usize, task: &(dyn Fn(usize) + Sync)) {
+///         *self.0.lock().unwrap() = Some(task); // the task does not live that long
+///     }
+/// }
+/// ```
 pub trait Executor {
     /// How many threads `parallel_for` has, the calling one included if it takes part; 0 if that is not known.
     fn concurrency(&self) -> usize {
@@ -124,17 +134,18 @@ impl Workspace {
     /// [`Status::OutOfMemory`] if there is not that much memory.
     pub fn reserve<T: Element, P: AtLeast<T>, R: AtLeast<T>>(&mut self, norm: &Norm<T, P, R>, op: Op) -> Result<(), Error> {
         let bytes = norm.workspace_bytes(op)?;
-        self.memory.try_reserve_exact(bytes).map_err(|_| Error::Refused {
-            status: Status::OutOfMemory,
-            message: format!("no memory for a workspace of {} bytes", bytes),
-        })
+        self.memory
+            .try_reserve_exact(bytes)
+            .map_err(|_| Error::Refused { status: Status::OutOfMemory, message: format!("no memory for a workspace of {} bytes", bytes) })
     }
 
     /// Its size in bytes.
+    #[inline]
     pub fn bytes(&self) -> usize {
         self.memory.capacity()
     }
 
+    #[inline]
     pub(crate) fn as_mut_ptr(&mut self) -> *mut c_void {
         self.memory.as_mut_ptr().cast()
     }

@@ -26,17 +26,35 @@ impl<'a, T> From<&'a mut [T]> for Forward<'a, T> {
 /// `x`, `dy` and `dx` of a backward pass, and which of them share their memory.
 #[derive(Debug)]
 pub enum Gradient<'a, T> {
-    Separate { x: &'a [T], dy: &'a [T], dx: &'a mut [T] },
+    Separate {
+        x: &'a [T],
+        dy: &'a [T],
+        dx: &'a mut [T],
+    },
     /// `dx` takes the place of `dy`.
-    OverDy { x: &'a [T], dy: &'a mut [T] },
+    OverDy {
+        x: &'a [T],
+        dy: &'a mut [T],
+    },
     /// `dx` takes the place of `x`.
-    OverX { x: &'a mut [T], dy: &'a [T] },
+    OverX {
+        x: &'a mut [T],
+        dy: &'a [T],
+    },
     /// `dx` is not wanted.
-    ParametersOnly { x: &'a [T], dy: &'a [T] },
+    ParametersOnly {
+        x: &'a [T],
+        dy: &'a [T],
+    },
     /// For [`Norm::inference_backward`] without `dgamma`, which does not read `x`.
-    WithoutX { dy: &'a [T], dx: &'a mut [T] },
+    WithoutX {
+        dy: &'a [T],
+        dx: &'a mut [T],
+    },
     /// The same, and `dx` takes the place of `dy`.
-    WithoutXOverDy { dy: &'a mut [T] },
+    WithoutXOverDy {
+        dy: &'a mut [T],
+    },
 }
 
 /// Running statistics. `var` is sigma with [`Options::track_sigma`](crate::Options::track_sigma).
@@ -211,11 +229,7 @@ impl<T: Element, P: AtLeast<T>, R: AtLeast<T>> Norm<T, P, R> {
     }
 
     /// `y = gamma*(x - mean)/sigma + beta` with the running statistics.
-    pub fn inference<'a>(
-        &'a self,
-        tensors: impl Into<Forward<'a, T>>,
-        running: Running<'a, R>,
-    ) -> Call<'a, op::Inference, T, P, R> {
+    pub fn inference<'a>(&'a self, tensors: impl Into<Forward<'a, T>>, running: Running<'a, R>) -> Call<'a, op::Inference, T, P, R> {
         let mut call = Call::<op::Inference, T, P, R>::new(self);
         set_forward!(call, tensors.into());
         set_running!(call, input running);
@@ -239,11 +253,7 @@ impl<T: Element, P: AtLeast<T>, R: AtLeast<T>> Norm<T, P, R> {
     /// assert!(dx.iter().sum::<f64>().abs() < 1e-15); // y does not change with the mean of x
     /// # Ok::<(), renorm::Error>(())
     /// ```
-    pub fn backward<'a>(
-        &'a self,
-        tensors: Gradient<'a, T>,
-        statistics: Statistics<'a>,
-    ) -> Call<'a, op::Backward, T, P, R> {
+    pub fn backward<'a>(&'a self, tensors: Gradient<'a, T>, statistics: Statistics<'a>) -> Call<'a, op::Backward, T, P, R> {
         let mut call = Call::<op::Backward, T, P, R>::new(self);
         set_gradient!(call, tensors);
         set_statistics!(call, statistics);
@@ -251,11 +261,7 @@ impl<T: Element, P: AtLeast<T>, R: AtLeast<T>> Norm<T, P, R> {
     }
 
     /// Backward of [`inference`](Self::inference), with frozen statistics: `dx = gamma/sigma * dy`.
-    pub fn inference_backward<'a>(
-        &'a self,
-        tensors: Gradient<'a, T>,
-        running: Running<'a, R>,
-    ) -> Call<'a, op::InferenceBackward, T, P, R> {
+    pub fn inference_backward<'a>(&'a self, tensors: Gradient<'a, T>, running: Running<'a, R>) -> Call<'a, op::InferenceBackward, T, P, R> {
         let mut call = Call::<op::InferenceBackward, T, P, R>::new(self);
         set_gradient!(call, tensors);
         set_running!(call, input running);
@@ -305,11 +311,7 @@ impl<T: Element, P: AtLeast<T>, R: AtLeast<T>> Norm<T, P, R> {
     }
 
     /// The update of the running statistics that [`train`](Self::train) ends with. None of an empty batch.
-    pub fn update_running<'a>(
-        &'a self,
-        moments: Moments<'a>,
-        running: RunningMut<'a, R>,
-    ) -> Call<'a, op::UpdateRunning, T, P, R> {
+    pub fn update_running<'a>(&'a self, moments: Moments<'a>, running: RunningMut<'a, R>) -> Call<'a, op::UpdateRunning, T, P, R> {
         let mut call = Call::<op::UpdateRunning, T, P, R>::new(self);
         set_moments!(call, input moments);
         set_running!(call, output running);
@@ -317,11 +319,7 @@ impl<T: Element, P: AtLeast<T>, R: AtLeast<T>> Norm<T, P, R> {
     }
 
     /// sigma of a batch, and the correction `r`, `d` of batch renorm, which needs [`running`](Call::running).
-    pub fn correction<'a>(
-        &'a self,
-        moments: Moments<'a>,
-        sigma: &'a mut [f64],
-    ) -> Call<'a, op::Correction, T, P, R> {
+    pub fn correction<'a>(&'a self, moments: Moments<'a>, sigma: &'a mut [f64]) -> Call<'a, op::Correction, T, P, R> {
         let mut call = Call::<op::Correction, T, P, R>::new(self);
         set_moments!(call, input moments);
         set!(call.sigma = output sigma; GroupChannels);

@@ -1,0 +1,27 @@
+#!/bin/sh
+# rust.sh [prefix]: tests of the Rust crates with the library that is installed in prefix, by default build/prefix, and with one that they
+# build from source; lints and documentation. cargo stays off the network.
+set -eu
+cd "$(dirname "$0")/../.."
+. scripts/dependencies.sh
+
+need cargo rustc rust-clippy pkg-config gcc g++ cmake make libxsimd-dev
+prefix=$(cd "${1:-build/prefix}" && pwd)
+build=$PWD/build
+export CARGO_NET_OFFLINE=true
+cd bindings/rust
+
+installed() {
+  CARGO_TARGET_DIR=$build/rust PKG_CONFIG_PATH=$prefix/lib/pkgconfig LD_LIBRARY_PATH=$prefix/lib "$@"
+}
+vendored() {
+  CARGO_TARGET_DIR=$build/rust-vendored PKG_CONFIG=false "$@"
+}
+without_library() {
+  CARGO_TARGET_DIR=$build/rust-docs DOCS_RS=1 PKG_CONFIG=false RUSTDOCFLAGS="-D warnings" "$@"
+}
+
+installed cargo test
+vendored cargo test -p renorm --features vendored --test golden
+installed cargo clippy --all-targets -- -D warnings
+without_library cargo doc --no-deps
