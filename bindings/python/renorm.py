@@ -1,0 +1,399 @@
+"""Batch normalization and batch renormalization on CPUs: librenorm through ctypes.
+
+    import renorm
+
+    norm = renorm.Norm(renorm=True, rmax=3, dmax=5)
+    saved = norm.train(x, gamma, beta, running_mean, running_var)       # saved.y; running statistics are updated in place
+    gradients = norm.backward(x, dy, saved, gamma)                      # .dx, .dgamma, .dbeta
+    y = norm.inference(x, running_mean, running_var, gamma, beta)
+
+Arrays are whatever has a contiguous buffer of float or double: numpy arrays, memoryviews, array.array. Tensors are of shape (n, c, ...), or
+(n, ..., c) with layout="NHWC"; parameters, running and saved statistics have c elements. Parameters and running statistics are of the
+tensor's type or double, saved statistics are double. What is returned is numpy arrays where numpy can be imported, else memoryviews.
+
+    mean = sum(x)/m    var = sum((x - mean)^2)/m    sigma = sqrt(var + eps)            m values per channel
+    y    = gamma*(r*(x - mean)/sigma + d) + beta                                       batch norm: r = 1, d = 0
+    r    = clip(sigma/sigma_running, 1/rmax, rmax)    d = clip((mean - mean_running)/sigma_running, -dmax, dmax)
+
+Whatever the library refuses is an Error with its status and words; arrays of another type or length than needed are a TypeError or a
+ValueError. Calls run on the calling thread, without the interpreter lock: any number of threads may call at once, with distinct outputs.
+
+The library is the file that RENORM_LIBRARY names in the environment, or librenorm.so.0 where the loader finds it.
+"""
+
+import collections
+import ctypes
+import enum
+import os
+
+try:
+    import numpy
+except ImportError:
+    numpy = None
+
+VERSION = (0, 1, 0)  # of the library that is declared here
+
+Status = enum.IntEnum("Status", dict(OK=0, NULL=-1, STRUCT_SIZE=-2, VALUE=-3, UNSUPPORTED=-4, OVERFLOW=-5, ALIAS=-6, WORKSPACE=-7,
+                                     OUT_OF_MEMORY=-8, ISA=-9))
+Layout = enum.IntEnum("Layout", dict(NCHW=1, NHWC=2))
+Dtype = enum.IntEnum("Dtype", dict(F32=1, F64=2))
+Isa = enum.IntEnum("Isa", dict(NONE=0, SCALAR=1, SSE2=16, AVX2=17, AVX512=18, NEON64=32))
+Op = enum.IntEnum("Op", dict(TRAIN=1, INFERENCE=2, BACKWARD=3, INFERENCE_BACKWARD=4, MOMENTS=5, MERGE=6, UPDATE_RUNNING=7, CORRECTION=8,
+                             COEFFICIENTS=9, APPLY=10, BACKWARD_REDUCE=11, BACKWARD_APPLY=12))
+Flag = enum.IntFlag("Flag", dict(BATCH_RENORM=1, TRACK_SIGMA=2, UNBIASED=4, UNBIASED_RUNNING=8, KEEP_RUNNING=16, CUMULATIVE=32, RMIN=64,
+                                 SKIP_NONFINITE=128))
+
+# ---------------------------------------------------------------- declarations
+
+# The fields of each struct after struct_size and flags, as kind and names. A kind is a number, an array, or pointer. Arrays: a tensor;
+# parameters, running statistics, and double saved ones have an element for each channel; a count is int64. "in" arrays are only read.
+_FIELDS = {
+    "desc": "i32 layout dtype out_dtype param_dtype stats_dtype epilogue; i64 n c s groups; i32 group_order mask_kind;"
+            "f64 eps momentum rmin rmax dmax",
+    "exec": "i32 concurrency reserved; pointer ctx parallel_for workspace; size workspace_bytes",
+    "ramp": "i64 warm rmax_end dmax_end; f64 rmax_final dmax_final",
+    "train_args": "in tensor x; in parameter gamma beta; running running_mean running_var; count num_batches; tensor y;"
+                  "saved mean sigma r d; count count nonfinite",
+    "inference_args": "in tensor x; in parameter gamma beta; in running running_mean running_var; tensor y",
+    "backward_args": "in tensor x dy; in parameter gamma; in saved mean sigma r d; in count count; tensor dx; parameter dgamma dbeta",
+    "inference_backward_args": "in tensor x dy; in parameter gamma; in running running_mean running_var; tensor dx;"
+                               "parameter dgamma dbeta",
+    "moments_args": "in tensor x; count count; saved mean m2",
+    "merge_args": "count count; saved mean m2; in count other_count; in saved other_mean other_m2",
+    "update_running_args": "in count count; in saved mean m2; running running_mean running_var; count num_batches nonfinite",
+    "correction_args": "in count count; in saved mean m2; in running running_mean running_var; f64 sigma_floor; saved sigma r d",
+    "coefficients_args": "in saved mean sigma r d; in running running_mean running_var; in parameter gamma beta;"
+                         "saved center scale shift",
+    "apply_args": "in tensor x; in saved center scale shift; tensor y",
+    "backward_reduce_args": "in tensor x dy; in saved mean sigma; saved sum_dy sum_dy_xhat",
+    "backward_apply_args": "in tensor x dy; in parameter gamma; in saved mean sigma r d; in count count; in saved sum_dy sum_dy_xhat;"
+                           "tensor dx; parameter dgamma dbeta",
+}
+_NUMBERS = dict(u32=ctypes.c_uint32, i32=ctypes.c_int32, i64=ctypes.c_int64, f64=ctypes.c_double, size=ctypes.c_size_t)
+
+_Field = collections.namedtuple("_Field", "name kind is_input")
+
+
+def _declare(name, declarations):
+    """A ctypes struct whose attribute fields says what each field is."""
+    fields = []
+    for declaration in ("u32 struct_size flags;" + declarations).split(";"):
+        is_input = declaration.split()[0] == "in"
+        kind, *names = declaration.split()[is_input:]
+        fields += [_Field(field, kind, is_input) for field in names]
+    members = [(field.name, _NUMBERS.get(field.kind, ctypes.c_void_p)) for field in fields]
+    return type("renorm_" + name, (ctypes.Structure,), dict(_fields_=members, fields=fields))
+
+
+_STRUCTS = {name: _declare(name, declarations) for name, declarations in _FIELDS.items()}
+
+
+def _new_struct(name, **values):
+    struct = _STRUCTS[name]
+    return struct(struct_size=ctypes.sizeof(struct), **values)
+
+
+_library = ctypes.CDLL(os.environ.get("RENORM_LIBRARY", "librenorm.so.0"))
+
+
+def _function(name, result, *arguments):
+    function = _library["renorm_" + name]
+    function.restype, function.argtypes = result, arguments
+    return function
+
+
+_pointer, _size = ctypes.c_void_p, ctypes.c_size_t
+_version = _function("version", ctypes.c_uint32)
+_build_info = _function("build_info", ctypes.c_char_p)
+_last_error = _function("last_error", _size, ctypes.c_char_p, _size)
+_best_isa = _function("best_isa", ctypes.c_int32)
+_active_isa = _function("active_isa", ctypes.c_int32)
+_set_max_isa = _function("set_max_isa", ctypes.c_int32, ctypes.c_int32)
+_ramp_at = _function("ramp_at", ctypes.c_int32, _pointer, ctypes.c_int64, _pointer, _pointer)
+_operations = {op: _function(op.name.lower(), ctypes.c_int32, _pointer, _pointer, _pointer) for op in Op}
+
+# ---------------------------------------------------------------- errors
+
+
+class Error(Exception):
+    """The library refused a call. status is a Status, or a number that this file does not know."""
+
+    def __init__(self, status, message):
+        super().__init__(message)
+        self.status = Status(status) if status in list(Status) else status
+
+
+def _check(status):
+    if status != Status.OK:
+        text = ctypes.create_string_buffer(_last_error(None, 0) + 1)
+        _last_error(text, len(text))
+        raise Error(status, text.value.decode())
+
+
+# ---------------------------------------------------------------- arrays
+
+_FORMATS = {Dtype.F32: "f", Dtype.F64: "d"}
+
+
+class _Buffer(ctypes.Structure):
+    """Py_buffer of the C API."""
+
+    _fields_ = [("buf", ctypes.c_void_p), ("obj", ctypes.c_void_p), ("len", ctypes.c_ssize_t), ("itemsize", ctypes.c_ssize_t),
+                ("readonly", ctypes.c_int), ("ndim", ctypes.c_int), ("format", ctypes.c_char_p),
+                ("shape", ctypes.POINTER(ctypes.c_ssize_t)), ("strides", ctypes.c_void_p), ("suboffsets", ctypes.c_void_p),
+                ("internal", ctypes.c_void_p)]
+
+
+_WRITABLE, _FORMAT, _C_CONTIGUOUS = 0x1, 0x4, 0x38
+_get_buffer = ctypes.pythonapi.PyObject_GetBuffer
+_get_buffer.argtypes = [ctypes.py_object, ctypes.POINTER(_Buffer), ctypes.c_int]
+_release_buffer = ctypes.pythonapi.PyBuffer_Release
+_release_buffer.argtypes, _release_buffer.restype = [ctypes.POINTER(_Buffer)], None
+
+
+class _Array:
+    """The memory of an object, which stays where it is as long as this lives. BufferError if it is not contiguous or not writable."""
+
+    def __init__(self, owner, is_input=True):
+        self._buffer = _Buffer()
+        _get_buffer(owner, self._buffer, _FORMAT | _C_CONTIGUOUS | (0 if is_input else _WRITABLE))
+        self.address = self._buffer.buf
+        self.format = (self._buffer.format or b"B").decode().lstrip("@=")
+        self.shape = tuple(self._buffer.shape[:self._buffer.ndim])
+        self.size = self._buffer.len // self._buffer.itemsize
+
+    def __del__(self):
+        _release_buffer(self._buffer)
+
+    def check(self, name, formats, size):
+        if self.format not in formats:
+            raise TypeError(f"{name} has elements of type {self.format!r}, not {formats[0]!r}")
+        if self.size != size:
+            raise ValueError(f"{name} has {self.size} elements instead of {size}")
+
+
+def _new(shape, code):
+    """A new array of zeros. Without numpy, one of no elements is flat: memoryviews have no such shapes."""
+    if numpy is not None:
+        return numpy.zeros(shape, code)
+    size = 1
+    for extent in shape:
+        size *= extent
+    memory = memoryview(bytearray(size * (4 if code == "f" else 8)))
+    return memory.cast(code, shape) if size > 0 else memory.cast(code)
+
+
+# ---------------------------------------------------------------- operations
+
+Training = collections.namedtuple("Training", "y mean sigma r d count nonfinite")
+Gradients = collections.namedtuple("Gradients", "dx dgamma dbeta")
+Moments = collections.namedtuple("Moments", "count mean m2")
+Correction = collections.namedtuple("Correction", "sigma r d")
+Map = collections.namedtuple("Map", "center scale shift")
+Sums = collections.namedtuple("Sums", "dy dy_xhat")
+
+_Problem = collections.namedtuple("_Problem", "n c s dtype shape")
+
+
+class Norm:
+    """Batch norm, or batch renorm with renorm=True, and how exactly. Its methods are the operations of renorm.h.
+
+    momentum is the weight of the new batch, as in PyTorch. r is held in [rmin, rmax], 1/rmax without rmin, and d in [-dmax, dmax].
+    track="sigma": running_var holds sigma, as in the paper, and not the variance.
+    unbiased, unbiased_running: normalise with, or feed the running statistics with, var*m/(m - 1).
+    keep_running: do not update running statistics. skip_nonfinite: not those that would become NaN or infinite.
+    cumulative: running statistics are the plain average of all batches, which num_batches counts.
+    """
+
+    def __init__(self, layout="NCHW", eps=1e-5, momentum=0.1, renorm=False, rmin=None, rmax=3.0, dmax=5.0, track="var", unbiased=False,
+                 unbiased_running=False, keep_running=False, cumulative=False, skip_nonfinite=False):
+        if track not in ("var", "sigma"):
+            raise ValueError(f"track is {track!r}, not 'var' or 'sigma'")
+        flags = {Flag.BATCH_RENORM: renorm, Flag.TRACK_SIGMA: track == "sigma", Flag.UNBIASED: unbiased,
+                 Flag.UNBIASED_RUNNING: unbiased_running, Flag.KEEP_RUNNING: keep_running, Flag.CUMULATIVE: cumulative,
+                 Flag.RMIN: rmin is not None, Flag.SKIP_NONFINITE: skip_nonfinite}
+        self._layout = Layout[layout]
+        self._options = dict(flags=sum(flag for flag, is_set in flags.items() if is_set), layout=self._layout, eps=eps, momentum=momentum,
+                             rmin=0.0 if rmin is None else rmin, rmax=rmax, dmax=dmax)
+
+    def train(self, x, gamma=None, beta=None, running_mean=None, running_var=None, num_batches=None, y=None):
+        """Forward in training; updates the running statistics, and num_batches, an int64 array of one element, in place. y may be x."""
+        p = self._problem(x)
+        result = Training(_new(p.shape, _FORMATS[p.dtype]) if y is None else y, *self._saved(p, 4), *self._counts(2))
+        self._call(Op.TRAIN, p, x=x, gamma=gamma, beta=beta, running_mean=running_mean, running_var=running_var, num_batches=num_batches,
+                   **result._asdict())
+        return result
+
+    def inference(self, x, running_mean, running_var, gamma=None, beta=None, y=None):
+        """y = gamma*(x - running_mean)/sigma + beta. y may be x."""
+        p = self._problem(x)
+        y = _new(p.shape, _FORMATS[p.dtype]) if y is None else y
+        self._call(Op.INFERENCE, p, x=x, gamma=gamma, beta=beta, running_mean=running_mean, running_var=running_var, y=y)
+        return y
+
+    def backward(self, x, dy, saved, gamma=None, dx=None):
+        """Backward of train, which returned saved. dx may be dy or x."""
+        p = self._problem(x)
+        result = self._gradients(p, gamma, dx)
+        self._call(Op.BACKWARD, p, x=x, dy=dy, gamma=gamma, mean=saved.mean, sigma=saved.sigma, r=saved.r, d=saved.d, count=saved.count,
+                   **result._asdict())
+        return result
+
+    def inference_backward(self, x, dy, running_mean, running_var, gamma=None, dx=None):
+        """Backward of inference, with frozen statistics. dx may be dy or x."""
+        p = self._problem(x)
+        result = self._gradients(p, gamma, dx)
+        self._call(Op.INFERENCE_BACKWARD, p, x=x, dy=dy, gamma=gamma, running_mean=running_mean, running_var=running_var,
+                   **result._asdict())
+        return result
+
+    def moments(self, x):
+        """The first part of train: count = m, mean, and m2 = sum((x - mean)^2)."""
+        p = self._problem(x)
+        result = Moments(*self._counts(1), *self._saved(p, 2))
+        self._call(Op.MOMENTS, p, x=x, **result._asdict())
+        return result
+
+    def merge(self, moments, other):
+        """Merges the moments of another part of the batch into moments. The order of merges decides the last bits."""
+        self._call(Op.MERGE, self._channels(moments.mean), **moments._asdict(), other_count=other.count, other_mean=other.mean,
+                   other_m2=other.m2)
+
+    def update_running(self, moments, running_mean, running_var, num_batches=None):
+        """The update of running statistics that train ends with. Returns how many channels are not finite."""
+        nonfinite, = self._counts(1)
+        self._call(Op.UPDATE_RUNNING, self._channels(moments.mean, running_mean), **moments._asdict(), running_mean=running_mean,
+                   running_var=running_var, num_batches=num_batches, nonfinite=nonfinite)
+        return nonfinite[0]
+
+    def correction(self, moments, running_mean=None, running_var=None, sigma_floor=0.0):
+        """sigma of a batch, and r and d, which need running statistics with batch renorm."""
+        p = self._channels(moments.mean, running_mean)
+        result = Correction(*self._saved(p, 3))
+        self._call(Op.CORRECTION, p, **moments._asdict(), running_mean=running_mean, running_var=running_var, sigma_floor=sigma_floor,
+                   **result._asdict())
+        return result
+
+    def coefficients(self, mean=None, sigma=None, r=None, d=None, running_mean=None, running_var=None, gamma=None, beta=None):
+        """The map y = scale*(x - center) + shift of a forward pass: of a batch, or of running statistics if mean and sigma are None."""
+        p = self._channels(running_mean if mean is None else mean, running_mean, gamma, beta)
+        result = Map(*self._saved(p, 3))
+        self._call(Op.COEFFICIENTS, p, mean=mean, sigma=sigma, r=r, d=d, running_mean=running_mean, running_var=running_var, gamma=gamma,
+                   beta=beta, **result._asdict())
+        return result
+
+    def apply(self, x, map, y=None):
+        """y = scale*(x - center) + shift. y may be x."""
+        p = self._problem(x)
+        y = _new(p.shape, _FORMATS[p.dtype]) if y is None else y
+        self._call(Op.APPLY, p, x=x, **map._asdict(), y=y)
+        return y
+
+    def backward_reduce(self, x, dy, mean, sigma):
+        """The first part of backward: sum(dy) and sum(dy*(x - mean)/sigma)."""
+        p = self._problem(x)
+        result = Sums(*self._saved(p, 2))
+        self._call(Op.BACKWARD_REDUCE, p, x=x, dy=dy, mean=mean, sigma=sigma, sum_dy=result.dy, sum_dy_xhat=result.dy_xhat)
+        return result
+
+    def backward_apply(self, x, dy, saved, sums, gamma=None, dx=None):
+        """The rest of backward, from the sums over the whole batch. Of saved, the count is that of the whole batch."""
+        p = self._problem(x)
+        result = self._gradients(p, gamma, dx)
+        self._call(Op.BACKWARD_APPLY, p, x=x, dy=dy, gamma=gamma, mean=saved.mean, sigma=saved.sigma, r=saved.r, d=saved.d,
+                   count=saved.count, sum_dy=sums.dy, sum_dy_xhat=sums.dy_xhat, **result._asdict())
+        return result
+
+    def _problem(self, x):
+        """Extents and type of a tensor."""
+        array = _Array(x)
+        dtype = {"f": Dtype.F32, "d": Dtype.F64}.get(array.format)
+        if dtype is None:
+            raise TypeError(f"x has elements of type {array.format!r}, not 'f' or 'd'")
+        if len(array.shape) < 2:
+            raise ValueError(f"x has the shape {array.shape}: a tensor has samples and channels at least")
+        n, c, *spatial = array.shape
+        if self._layout == Layout.NHWC:
+            n, *spatial, c = array.shape
+        s = 1
+        for extent in spatial:
+            s *= extent
+        return _Problem(n, c, s, dtype, array.shape)
+
+    def _channels(self, *arrays):
+        """The same for an operation without tensors: the first array gives the channels, and all of them a type that none is beyond."""
+        given = [_Array(array) for array in arrays if array is not None]
+        if not given:
+            raise ValueError("neither statistics of a batch nor running statistics are given")
+        others = [array.format for array in given[1:]]
+        return _Problem(0, given[0].size, 0, Dtype.F32 if "f" in others else Dtype.F64, ())
+
+    def _saved(self, p, count):
+        return [_new((p.c,), "d") for _ in range(count)]
+
+    def _counts(self, count):
+        return [_new((1,), "q") for _ in range(count)]
+
+    def _gradients(self, p, gamma, dx):
+        code = _FORMATS[p.dtype] if gamma is None else _Array(gamma).format
+        return Gradients(_new(p.shape, _FORMATS[p.dtype]) if dx is None else dx, _new((p.c,), code), _new((p.c,), code))
+
+    def _call(self, op, p, **given):
+        args = _new_struct(op.name.lower() + "_args")
+        desc = _new_struct("desc", n=p.n, c=p.c, s=p.s, dtype=p.dtype, **self._options)
+        arrays, kinds = {}, collections.defaultdict(set)
+        for field in args.fields:
+            value = given.get(field.name)
+            if value is None:
+                continue
+            if field.kind in _NUMBERS:
+                setattr(args, field.name, value)
+                continue
+            array = arrays[field] = _Array(value, field.is_input)
+            kinds[field.kind].add(array.format)
+            setattr(args, field.name, array.address)
+        # Double wins: of a mixture, the others do not have the type that is needed, and are named.
+        wide = {kind: Dtype.F64 if "d" in kinds[kind] else p.dtype for kind in ("parameter", "running")}
+        desc.param_dtype, desc.stats_dtype = wide["parameter"], wide["running"]
+        expected = {"tensor": (_FORMATS[p.dtype], p.n * p.c * p.s), "parameter": (_FORMATS[wide["parameter"]], p.c),
+                    "running": (_FORMATS[wide["running"]], p.c), "saved": ("d", p.c), "count": ("ql", 1)}
+        for field, array in arrays.items():
+            array.check(field.name, *expected[field.kind])
+        _check(_operations[op](ctypes.byref(desc), ctypes.byref(args), None))
+
+
+# ---------------------------------------------------------------- library
+
+
+def version():
+    """Major, minor and patch number of the library that is loaded."""
+    number = _version()
+    return number // 10000, number // 100 % 100, number % 100
+
+
+def build_info():
+    """One line: version, compiler and instruction sets of the library."""
+    return _build_info().decode()
+
+
+def best_isa():
+    """The best instruction set of the library that the processor has."""
+    return Isa(_best_isa())
+
+
+def active_isa():
+    """The instruction set of the next call. Isa.NONE if RENORM_MAX_ISA in the environment names none."""
+    return Isa(_active_isa())
+
+
+def set_max_isa(isa):
+    """Bounds the choice of instruction set for the process."""
+    _check(_set_max_isa(isa))
+
+
+def ramp_at(step, warm=5000, rmax_end=40000, dmax_end=25000, rmax_final=3.0, dmax_final=5.0):
+    """rmax and dmax at a step of the paper's schedule: 1 and 0 up to step warm, then linear to their final values at their ends."""
+    ramp = _new_struct("ramp", warm=warm, rmax_end=rmax_end, dmax_end=dmax_end, rmax_final=rmax_final, dmax_final=dmax_final)
+    rmax, dmax = ctypes.c_double(), ctypes.c_double()
+    _check(_ramp_at(ctypes.byref(ramp), step, ctypes.byref(rmax), ctypes.byref(dmax)))
+    return rmax.value, dmax.value

@@ -1,0 +1,341 @@
+"""Tests of renorm.py. RENORM_TEST_NUMPY is 1 or 0: with numpy, and numpy arrays, or without."""
+
+import array
+import itertools
+import math
+import os
+import pathlib
+import re
+import subprocess
+import threading
+import unittest
+
+import renorm
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+WITH_NUMPY = {"0": False, "1": True}[os.environ["RENORM_TEST_NUMPY"]]
+LAYOUTS = ("NCHW", "NHWC")
+ROUNDOFF = {"f": 2.0**-24, "d": 2.0**-53}
+TINY = {"f": 2.0**-149, "d": 2.0**-1074}
+
+
+def new(values, code, shape=None):
+    """An array of the kind that this run is for."""
+    if WITH_NUMPY:
+        return renorm.numpy.array(values, code).reshape(shape or (-1,))
+    flat = memoryview(array.array(code, values))
+    return flat if shape is None else flat.cast("B").cast(code, shape)
+
+
+def flat(values):
+    """The values of an array of any shape, as floats."""
+    view = memoryview(values)
+    return view.cast("B").cast(view.format).tolist() if view.nbytes else []
+
+
+class Case:
+    """One file of tests/data/golden; their format is in the README there."""
+
+    def __init__(self, path):
+        self.name, self.scalars, self.arrays = path.stem, {}, {}
+        lines = iter(path.read_text().splitlines())
+        for line in lines:
+            key, value, *_ = line.split()
+            if key == "array":
+                self.arrays[value] = [float.fromhex(number) for number in next(lines).split()]
+            else:
+                self.scalars[key] = value
+        self.extents = [int(self.scalars[extent]) for extent in "ncs"] if "n" in self.scalars else None
+
+    @staticmethod
+    def all(pattern):
+        return [Case(path) for path in sorted((ROOT / "tests/data/golden").glob(pattern))]
+
+    def options(self):
+        options = {key: float.fromhex(self.scalars[key]) for key in ("eps", "momentum", "rmax", "dmax") if key in self.scalars}
+        return dict(options, renorm="rmax" in options, track=self.scalars.get("track", "var"), unbiased=self.scalars.get("unbiased") == "1")
+
+    def to_layout(self, values, layout):
+        n, c, s = self.extents
+        order = itertools.product(range(n), range(s), range(c))
+        return values if layout == "NCHW" else [values[(i * c + j) * s + k] for i, k, j in order]
+
+    def channels(self, layout):
+        n, c, s = self.extents
+        return self.to_layout([i // s % c for i in range(n * c * s)], layout)
+
+
+class Problem:
+    """A case in one type and layout."""
+
+    def __init__(self, case, code, layout, **options):
+        self.case, self.code, self.layout = case, code, layout
+        self.norm = renorm.Norm(layout=layout, **case.options(), **options)
+        n, c, s = case.extents
+        self.shape = (n, c, s) if layout == "NCHW" else (n, s, c)
+        self.channel = case.channels(layout)
+        self.x, self.dy = (new(case.to_layout(case.arrays[name], layout), code, self.shape) for name in ("x", "dy"))
+        self.gamma, self.beta = (self.parameter(name) for name in ("gamma", "beta"))
+        self.spread = "running_sigma" if case.scalars.get("track") == "sigma" else "running_var"
+
+    def parameter(self, name):
+        return new(self.case.arrays[name], self.code) if name in self.case.arrays else None
+
+    def running(self):
+        return dict(running_mean=self.parameter("running_mean"), running_var=self.parameter(self.spread))
+
+    def largest(self, tensor):
+        """Of each channel, the largest absolute value."""
+        found = [0.0] * self.case.extents[1]
+        for value, c in zip(flat(tensor), self.channel):
+            found[c] = max(found[c], abs(value))
+        return found
+
+
+def by_parts(p):
+    """What train and backward do, by parts."""
+    moments, running = p.norm.moments(p.x), p.running()
+    p.norm.merge(moments, renorm.Moments(new([0], "q"), *(new([0] * p.case.extents[1], "d") for _ in range(2))))
+    correction = p.norm.correction(moments, **running)
+    coefficients = p.norm.coefficients(moments.mean, *correction, gamma=p.gamma, beta=p.beta)
+    y = p.norm.apply(p.x, coefficients)
+    nonfinite = p.norm.update_running(moments, **running)
+    saved = renorm.Training(y, moments.mean, *correction, moments.count, new([nonfinite], "q"))
+    sums = p.norm.backward_reduce(p.x, p.dy, saved.mean, saved.sigma)
+    return saved, running, p.norm.backward_apply(p.x, p.dy, saved, sums, p.gamma)
+
+
+class TestCase(unittest.TestCase):
+    def check(self, p, name, got, scales):
+        """scales: what errors are relative to besides the value itself, for each channel. The golden values are good to 1e-12 of them.
+
+        This is about arguments that arrive where they belong; how accurate the library is, its own tests say, with an analysis. By that,
+        an error is at most some 10*(3*E + 3) roundoffs with E = 2*(k + 2)/sqrt(m), m values added in lanes of k: below 1000 for the small
+        m <= 211 here. Underflow may lose some TINY on the way, a hundred where it is summed.
+        """
+        want = p.case.arrays[name]
+        is_tensor = name in ("x", "y", "dx")
+        want, channel = (p.case.to_layout(want, p.layout), p.channel) if is_tensor else (want, range(len(want)))
+        got = flat(got)
+        self.assertEqual(len(got), len(want))
+        for i, (value, exact, c) in enumerate(zip(got, want, channel)):
+            allowed = (1000 * ROUNDOFF[p.code] + 1e-12) * (abs(exact) + scales[c]) + 100 * TINY[p.code]
+            if math.isinf(value) and p.code == "f":
+                self.assertGreater(abs(exact), 3.4028235e38, f"{p.case.name}: {name}[{i}]")
+            else:
+                self.assertLessEqual(abs(value - exact), allowed, f"{p.case.name}: {name}[{i}] is {value}, not {exact}")
+
+    def check_same(self, got, want, name):
+        for left, right in zip(got, want):
+            self.assertEqual(flat(left), flat(right), name)
+
+
+class Golden(TestCase):
+    def test_training(self):
+        cases = Case.all("bn_train_*") + Case.all("brn_train_*")
+        self.assertEqual(len(cases), 54)
+        for case, code, layout in itertools.product(cases, "fd", LAYOUTS):
+            for unbiased_running in (False, True):
+                self.check_training(Problem(case, code, layout, unbiased_running=unbiased_running), unbiased_running)
+
+    def check_training(self, p, unbiased_running):
+        case, running = p.case, p.running()
+        n, c, s = case.extents
+        none, old_mean = [0.0] * c, case.arrays["running_mean"]
+        saved = p.norm.train(p.x, p.gamma, p.beta, **running)
+        largest_x, largest_dy, sigma, r, d = p.largest(p.x), p.largest(p.dy), flat(saved.sigma), flat(saved.r), flat(saved.d)
+        self.check(p, "y", saved.y, p.largest(saved.y))
+        self.check(p, "mean", saved.mean, largest_x)
+        self.check(p, "sigma_batch", saved.sigma, none)
+        self.assertEqual(flat(saved.count), [n * s])
+        if "rmax" in case.scalars:
+            old_sigma = case.arrays.get("running_sigma") or [
+                math.sqrt(var + float.fromhex(case.scalars["eps"])) for var in case.arrays["running_var"]]
+            self.check(p, "r", saved.r, none)
+            self.check(p, "d", saved.d, [(x + abs(mean)) / old for x, mean, old in zip(largest_x, old_mean, old_sigma)])
+        self.check(p, "new_running_mean", running["running_mean"], [x + abs(mean) for x, mean in zip(largest_x, old_mean)])
+        spread = "new_running_sigma" if p.spread == "running_sigma" else "new_running_var_biased"
+        if unbiased_running and p.spread == "running_var" and n * s > 1:
+            spread = "new_running_var_unbiased"
+        if p.spread == "running_var" or not unbiased_running:  # golden files have no unbiased sigma
+            self.check(p, spread, running["running_var"], none)
+
+        gradients = p.norm.backward(p.x, p.dy, saved, p.gamma)
+        scale = [abs(gamma) * r[i] / sigma[i] for i, gamma in enumerate(case.arrays.get("gamma", [1.0] * c))]
+        # No value is further from the mean than sqrt(m) deviations, and no sum larger than m of the largest.
+        sum_dy = [n * s * dy for dy in largest_dy]
+        self.check(p, "dx", gradients.dx, [a * b for a, b in zip(scale, largest_dy)])
+        if p.gamma is not None:
+            self.check(p, "dgamma", gradients.dgamma, [sum_dy[i] * (math.sqrt(n * s) * r[i] + abs(d[i])) for i in range(c)])
+        if p.beta is not None:
+            self.check(p, "dbeta", gradients.dbeta, sum_dy)
+
+        parts, parts_running, parts_gradients = by_parts(p)
+        self.check_same(parts, saved, case.name)
+        self.check_same(parts_running.values(), running.values(), case.name)
+        self.check_same(parts_gradients, gradients, case.name)
+
+        x, dy = new(flat(p.x), p.code, p.shape), new(flat(p.dy), p.code, p.shape)
+        self.assertIs(p.norm.backward(p.x, dy, saved, p.gamma, dx=dy).dx, dy)
+        self.assertIs(p.norm.train(x, p.gamma, p.beta, **p.running(), y=x).y, x)
+        self.check_same([dy, x], [gradients.dx, saved.y], case.name)
+
+    def test_inference(self):
+        cases = Case.all("bn_infer_*") + Case.all("brn_infer_*")
+        self.assertEqual(len(cases), 7)
+        for case, code, layout in itertools.product(cases, "fd", LAYOUTS):
+            p = Problem(case, code, layout)
+            n, c, s = case.extents
+            y = p.norm.inference(p.x, **p.running(), gamma=p.gamma, beta=p.beta)
+            self.check(p, "y", y, p.largest(y))
+            coefficients = p.norm.coefficients(**p.running(), gamma=p.gamma, beta=p.beta)
+            self.check_same([p.norm.apply(p.x, coefficients)], [y], case.name)
+
+            gradients = p.norm.inference_backward(p.x, p.dy, **p.running(), gamma=p.gamma)
+            self.check(p, "dx", gradients.dx, [0.0] * c)
+            eps, sum_dy = float.fromhex(case.scalars.get("eps", "0")), [n * s * dy for dy in p.largest(p.dy)]
+            sigma = case.arrays.get("running_sigma") or [math.sqrt(var + eps) for var in case.arrays["running_var"]]
+            xhat = [(x + abs(mean)) / sigma[i] for i, (x, mean) in enumerate(zip(p.largest(p.x), case.arrays["running_mean"]))]
+            if p.gamma is not None:
+                self.check(p, "dgamma", gradients.dgamma, [a * b for a, b in zip(sum_dy, xhat)])
+            if p.beta is not None:
+                self.check(p, "dbeta", gradients.dbeta, sum_dy)
+
+    def test_ramp(self):
+        arrays = Case.all("brn_schedule*")[0].arrays
+        for step, rmax, dmax in zip(arrays["step"], arrays["rmax"], arrays["dmax"]):
+            got = renorm.ramp_at(int(step))
+            # A product and a quotient of differences: five roundings.
+            self.assertLessEqual(abs(got[0] - rmax), 5 * ROUNDOFF["d"] * rmax)
+            self.assertLessEqual(abs(got[1] - dmax), 5 * ROUNDOFF["d"] * dmax)
+
+
+class Errors(TestCase):
+    def setUp(self):
+        self.x, self.c = new(range(12), "f", (2, 3, 2)), new([1, 1, 1], "f")
+        self.before = flat(self.x)
+
+    def refused(self, status, words, function, *arguments, **options):
+        with self.assertRaisesRegex(renorm.Error, words) as caught:
+            function(*arguments, **options)
+        self.assertIs(caught.exception.status, status)
+        self.assertEqual(flat(self.x), self.before)
+
+    def test_statuses(self):
+        nan, train = float("nan"), lambda **options: renorm.Norm(**options).train(self.x)
+        for name in ("eps", "momentum", "rmin", "rmax", "dmax"):
+            self.refused(renorm.Status.VALUE, name, train, **{name: nan})
+        self.refused(renorm.Status.NULL, "args->running_mean", train, renorm=True)
+        self.refused(renorm.Status.NULL, "args->num_batches", train, cumulative=True)
+        self.refused(renorm.Status.VALUE, "step", renorm.ramp_at, -1)
+        self.refused(renorm.Status.ISA, "isa", renorm.set_max_isa, 1000)
+        saved = renorm.Norm().train(self.x)
+        self.refused(renorm.Status.ALIAS, "args->running_mean overlaps args->running_var", renorm.Norm().train, self.x, running_mean=self.c, running_var=self.c)
+        moments = renorm.Moments(new([2**62], "q"), saved.mean, saved.sigma)
+        other = renorm.Moments(new([2**62], "q"), saved.mean, saved.sigma)
+        self.refused(renorm.Status.ALIAS, "args->mean overlaps args->other_mean", renorm.Norm().merge, moments, other)
+        other = renorm.Moments(new([2**62], "q"), saved.r, saved.d)
+        self.refused(renorm.Status.OVERFLOW, "args->count", renorm.Norm().merge, moments, other)
+
+    def test_statuses_of_the_library_alone(self):
+        """What this binding does not let happen: its mapping from status to exception."""
+        desc, apply = renorm._new_struct("desc", layout=1, dtype=1, n=1, c=1, s=1), renorm._operations[renorm.Op.APPLY]
+        args, exec = renorm._new_struct("apply_args"), renorm._new_struct("exec")
+
+        def call(op=apply):
+            renorm._check(op(renorm.ctypes.byref(desc), renorm.ctypes.byref(args), renorm.ctypes.byref(exec)))
+
+        desc.dtype = 9
+        self.refused(renorm.Status.UNSUPPORTED, "desc->dtype", call)
+        desc.dtype = 1
+        args.struct_size = 0
+        self.refused(renorm.Status.STRUCT_SIZE, "args->struct_size", call)
+        args, train = renorm._new_struct("train_args"), renorm._operations[renorm.Op.TRAIN]
+        desc.n, desc.s, desc.c = 0, 0, 2**48
+        self.refused(renorm.Status.OUT_OF_MEMORY, "workspace", call, train)
+        exec.workspace = 1
+        self.refused(renorm.Status.WORKSPACE, "exec->workspace_bytes", call, train)
+        self.assertIs(renorm.Error(-1000, "").status, -1000)
+
+    def test_arrays(self):
+        norm = renorm.Norm()
+        for error, words, arguments in [
+            (ValueError, "gamma has 4 elements instead of 3", dict(gamma=new([1] * 4, "f"))),
+            (TypeError, "gamma has elements of type 'q'", dict(gamma=new([1] * 3, "q"))),
+            (TypeError, "beta has elements of type 'f', not 'd'", dict(gamma=new([1] * 3, "d"), beta=new([1] * 3, "f"))),
+            (ValueError, "y has 6 elements instead of 12", dict(y=new([0] * 6, "f"))),
+            (TypeError, "y has elements of type 'd', not 'f'", dict(y=new([0] * 12, "d"))),
+            (TypeError, "num_batches has elements of type 'f'", dict(num_batches=new([0], "f"))),
+            (Exception, "(?i)not writable|read-?only", dict(running_mean=memoryview(self.c).toreadonly(), running_var=self.c)),
+            (Exception, "(?i)contiguous", dict(gamma=memoryview(new([1] * 6, "f"))[::2])),
+            (TypeError, "buffer|bytes-like", dict(gamma=[1.0, 1.0, 1.0])),
+        ]:
+            with self.assertRaisesRegex(error, words):
+                norm.train(self.x, **arguments)
+        for error, words, x in [(ValueError, "shape", self.c), (TypeError, "elements of type 'q'", new([1], "q", (1, 1)))]:
+            with self.assertRaisesRegex(error, words):
+                norm.train(x)
+        with self.assertRaises(ValueError):
+            renorm.Norm(track="mean")
+        with self.assertRaises(KeyError):
+            renorm.Norm(layout="CHWN")
+
+    def test_types(self):
+        """Parameters and running statistics may be double where tensors are float."""
+        running = dict(running_mean=new([0] * 3, "d"), running_var=new([1] * 3, "d"))
+        gamma = new([2] * 3, "d")
+        saved = renorm.Norm().train(self.x, gamma, **running)
+        self.assertEqual(memoryview(renorm.Norm().backward(self.x, self.x, saved, gamma).dgamma).format, "d")
+        self.assertEqual([round(mean, 12) for mean in flat(running["running_mean"])], [0.35, 0.55, 0.75])
+
+
+class Library(TestCase):
+    def test_numpy(self):
+        self.assertEqual(renorm.numpy is not None, WITH_NUMPY)
+
+    def test_declarations_are_those_of_the_header(self):
+        header = subprocess.run(["sh", ROOT / "tests/abi_dump.sh"], check=True, capture_output=True, text=True).stdout.splitlines()
+        prefixes = [("RENORM_", renorm.Layout), ("RENORM_", renorm.Dtype), ("RENORM_ISA_", renorm.Isa), ("RENORM_OP_", renorm.Op),
+                    ("RENORM_FLAG_", renorm.Flag)]
+        constants = [(prefix + member.name, int(member)) for prefix, members in prefixes for member in members]
+        constants += [("RENORM_OK" if member == 0 else "RENORM_ERROR_" + member.name, int(member)) for member in renorm.Status]
+        constants += zip(("RENORM_VERSION_MAJOR", "RENORM_VERSION_MINOR", "RENORM_VERSION_PATCH"), renorm.VERSION)
+        declared = [f"const {name} {value}" for name, value in constants]
+        for struct in renorm._STRUCTS.values():
+            declared.append(f"sizeof {struct.__name__} {renorm.ctypes.sizeof(struct)}")
+            declared += [f"offsetof {struct.__name__} {name} {getattr(struct, name).offset}" for name, _ in struct._fields_]
+        self.assertEqual(sorted(declared), sorted(header))
+
+    def test_version_and_isa(self):
+        self.assertGreaterEqual(renorm.version(), renorm.VERSION)
+        self.assertIn(".".join(map(str, renorm.version())), renorm.build_info())
+        active = renorm.active_isa()
+        renorm.set_max_isa(active)
+        self.assertLessEqual(active, renorm.best_isa())
+        self.assertIn(active.name.lower(), renorm.build_info())
+
+    def test_readme(self):
+        example = re.search(r"^```python\n(.*?)^```", (HERE / "README.md").read_text(), re.M | re.S)[1]
+        exec(example, {})
+
+
+class Threads(TestCase):
+    def test_eight_at_once(self):
+        tensors = [new([math.sin(i * (k + 1)) for i in range(8 * 6 * 10)], "f", (8, 6, 10)) for k in range(8)]
+        alone = [renorm.Norm().train(x) for x in tensors]
+        together = [[] for _ in tensors]
+        threads = [threading.Thread(target=lambda k=k: together[k].extend(renorm.Norm().train(tensors[k]) for _ in range(50)))
+                   for k in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for results, single in zip(together, alone):
+            self.assertEqual(len(results), 50)
+            for result in results:
+                self.check_same(result, single, "together")
+
+
+if __name__ == "__main__":
+    unittest.main()
