@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds everything into build/ and runs every test: on this processor, on older ones under qemu, under valgrind, and on AArch64
-# under qemu. Installs missing Debian packages, as root or through sudo.
+# Builds everything into build/ and runs every test: on this processor, on older ones under qemu, under valgrind, on AArch64 under qemu,
+# and through the bindings. Installs missing Debian packages, as root or through sudo.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/dependencies.sh
@@ -35,6 +35,11 @@ run_tests() {
   rm -f "$results.log"
 }
 
+# check <command...>: one test, which the command passes or fails.
+check() {
+  if "$@"; then echo 1 0 >>"$results"; else echo 0 1 >>"$results"; fi
+}
+
 build_native() {
   cmake -S . -B build -D CMAKE_BUILD_TYPE=Release -D RENORM_BUILD_TESTS=ON -D RENORM_BUILD_BENCH=ON -D RENORM_BUILD_EXAMPLES=ON
   cmake --build build --parallel "$jobs"
@@ -60,7 +65,13 @@ compare_bits() {
   build/tests/bits_test --gtest_filter=Bits.Hash | grep '^bits' >build/bits.native
   qemu-aarch64 -L /usr/aarch64-linux-gnu build/aarch64/tests/bits_test --gtest_filter=Bits.Hash | grep '^bits' >build/bits.aarch64
   test -s build/bits.native
-  if cmp build/bits.native build/bits.aarch64; then echo 1 0 >>"$results"; else echo 0 1 >>"$results"; fi
+  check cmp build/bits.native build/bits.aarch64
+}
+
+# What the bindings are tested with.
+install_native() {
+  rm -rf build/prefix
+  cmake --install build --prefix build/prefix >/dev/null
 }
 
 step "build" build_native
@@ -71,5 +82,8 @@ step "symbols that clang++ makes" run_tests build/clang --tests-regex 'package/(
 step "build for AArch64" build_aarch64
 step "tests on AArch64" run_tests build/aarch64 --label-regex reduced --exclude-regex '(memory|threads)_test'
 step "bits of AArch64 and of this processor" compare_bits
+step "install" install_native
+step "Rust" check sh tests/bindings/rust.sh build/prefix
+step "Python" check sh tests/bindings/python.sh build/prefix
 
 awk '{ passed += $1; failed += $2 } END { print passed " passed, " failed " failed"; exit failed > 0 || passed == 0 }' "$results"
