@@ -50,7 +50,9 @@ class Case:
 
     @staticmethod
     def all(pattern):
-        return [Case(path) for path in sorted((ROOT / "tests/data/golden").glob(pattern))]
+        """Those of what renorm.py has: without mask and epilogue."""
+        cases = [Case(path) for path in sorted((ROOT / "tests/data/golden").glob(pattern))]
+        return [case for case in cases if not any(case.scalars.get(key) == "1" for key in ("masked", "relu", "add"))]
 
     def options(self):
         options = {key: float.fromhex(self.scalars[key]) for key in ("eps", "momentum", "rmax", "dmax") if key in self.scalars}

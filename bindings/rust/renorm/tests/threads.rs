@@ -29,7 +29,7 @@ fn sample(shape: Shape, seed: u64) -> Vec<f32> {
     (0..shape.n * shape.c * shape.s).map(|_| next()).collect()
 }
 
-/// Forward and backward. `lend` gives each call what it may use.
+/// Forward and backward.
 struct Problem {
     norm: Norm<f32>,
     x: Vec<f32>,
@@ -150,6 +150,26 @@ fn scoped_threads_of_any_number() {
         for count in [2, 3, 8, 100] {
             assert_eq!(problem.step(&scoped_threads(count)), alone, "{} threads, {:?}", count, shape);
         }
+    }
+}
+
+struct Boundless;
+
+impl Executor for Boundless {
+    fn concurrency(&self) -> usize {
+        usize::MAX
+    }
+
+    fn parallel_for(&self, n: usize, task: &(dyn Fn(usize) + Sync)) {
+        (0..n).for_each(task);
+    }
+}
+
+#[test]
+fn more_threads_than_there_can_be() {
+    for shape in SHAPES {
+        let problem = Problem::new(shape, 4);
+        assert_eq!(problem.step(&Boundless), problem.step(&serial()), "{:?}", shape);
     }
 }
 
