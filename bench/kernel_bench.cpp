@@ -34,6 +34,7 @@ std::size_t const max_channels = 2048;
 std::size_t const row_width = 64;
 std::size_t const sublanes_of_pixels = 4;
 double const values_per_channel = 1000;
+std::int64_t const values_of_group = 1000;
 
 // What kernels work on. Inputs are positive where a kernel takes their root or divides by them; outputs share no input.
 template <class T> struct arrays {
@@ -63,7 +64,7 @@ pixels all_rows(row_values length) { return {length.n / row_width, row_width, ro
 namespace jobs {
 
 template <class T> auto moments_plane(kernels<T> const& k, arrays<T>& a, run_values n) {
-  return job{n.n * sizeof(T), [&k, &a, n] { k.moments_plane(one_run(n), a.x, a.t_in.data(), a.lane_sums.data()); }};
+  return job{n.n * sizeof(T), [&k, &a, n] { k.moments_plane(one_run(n), a.x, {}, a.t_in.data(), a.lane_sums.data()); }};
 }
 
 template <class T> auto moments_pixels(kernels<T> const& k, arrays<T>& a, row_values n) {
@@ -72,7 +73,7 @@ template <class T> auto moments_pixels(kernels<T> const& k, arrays<T>& a, row_va
 
 template <class T> auto grad_moments_plane(kernels<T> const& k, arrays<T>& a, run_values n) {
   return job{2 * n.n * sizeof(T),
-             [&k, &a, n] { k.grad_moments_plane(one_run(n), a.x, a.dy, a.t_in.data(), a.t_in.data(), a.lane_sums.data()); }};
+             [&k, &a, n] { k.grad_moments_plane(one_run(n), a.x, a.dy, {}, a.t_in.data(), a.t_in.data(), a.lane_sums.data()); }};
 }
 
 template <class T> auto grad_moments_pixels(kernels<T> const& k, arrays<T>& a, row_values n) {
@@ -101,13 +102,19 @@ template <class T> auto settle_moments(kernels<T> const& k, arrays<T>& a, channe
 }
 
 template <class T> auto wide_moments(kernels<T> const& k, arrays<T>& a, run_values n) {
-  return job{n.n * sizeof(T), [&k, &a, n] { k.wide_moments({1, n.n, n.n, 1}, a.x, a.d_out[0].data(), a.d_out[1].data()); }};
+  return job{n.n * sizeof(T), [&k, &a, n] {
+               k.wide_moments({1, n.n, n.n, 1}, a.x, {}, static_cast<double>(n.n), a.d_out[0].data(), a.d_out[1].data());
+             }};
 }
 
 template <class T> affine_coefficients<T> affine(arrays<T> const& a) { return {a.t_in.data(), a.t_in.data(), a.t_in.data()}; }
 
 template <class T> auto affine_plane(kernels<T> const& k, arrays<T>& a, run_values n) {
   return job{2 * n.n * sizeof(T), [&k, &a, n] { k.affine_plane(one_run(n), a.x, affine(a), a.out, false); }};
+}
+
+template <class T> auto clear_plane(kernels<T> const& k, arrays<T>& a, run_values n) {
+  return job{3 * n.n * sizeof(T), [&k, &a, n] { k.clear_plane(one_run(n), {a.x, n.n}, a.out); }};
 }
 
 template <class T> auto affine_pixels(kernels<T> const& k, arrays<T>& a, row_values n) {
@@ -186,16 +193,16 @@ auto coefficients(channel_kernels const& k, doubles& a, channel_count c) {
 
 auto update_running(channel_kernels const& k, doubles& a, channel_count c) {
   return job{c.n * 6 * sizeof(double), [&k, &a, c] {
-               k.update_running(c.n, {0.1, values_per_channel, false, 1e-5, false}, a.in.data(), a.squares.data(),
+               k.update_running(c.n, {0.1, {1, c.n, &values_of_group}, false, false, 1e-5, false}, a.in.data(), a.squares.data(),
                                 {a.d_out[0].data(), true}, {a.d_out[1].data(), true});
              }};
 }
 
 auto grad_parameters(channel_kernels const& k, doubles& a, channel_count c) {
-  return job{
-      c.n * 6 * sizeof(double), [&k, &a, c] {
-        k.grad_parameters(c.n, a.in.data(), a.in.data(), a.in.data(), a.in.data(), {a.d_out[0].data(), true}, {a.d_out[1].data(), true});
-      }};
+  return job{c.n * 6 * sizeof(double), [&k, &a, c] {
+               k.grad_parameters(c.n, 1, c.n, a.in.data(), a.in.data(), a.in.data(), a.in.data(), {a.d_out[0].data(), true},
+                                 {a.d_out[1].data(), true});
+             }};
 }
 
 }  // namespace jobs

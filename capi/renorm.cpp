@@ -12,11 +12,26 @@ constexpr std::size_t assumed_threads = 16;
 
 std::size_t param_bytes(problem const& p) { return p.shape.c * (p.params_f64 ? sizeof(double) : sizeof(float)); }
 std::size_t running_bytes(problem const& p) { return p.shape.c * (p.stats_f64 ? sizeof(double) : sizeof(float)); }
-std::size_t channel_bytes(problem const& p) { return p.shape.c * sizeof(double); }
+std::size_t statistics_bytes(problem const& p) { return p.shape.statistics() * sizeof(double); }
+std::size_t count_bytes(problem const& p) { return p.shape.groups * sizeof(std::int64_t); }
+std::size_t mask_bytes(problem const& p) {
+  return p.mask == mask::bytes ? p.shape.per_channel() : p.mask == mask::lengths ? p.shape.n * sizeof(std::int64_t) : 0;
+}
 
-renorm_status check_count(char const* function, char const* name, std::int64_t const* count) {
-  if (count == nullptr || (*count >= 0 && *count < INT64_MAX)) return RENORM_OK;
-  return fail(RENORM_ERROR_VALUE, "%s: %s is %lld", function, name, static_cast<long long>(*count));
+renorm_status check_counts(char const* function, char const* name, std::int64_t const* count, std::size_t counts) {
+  for (std::size_t i = 0; count != nullptr && i < counts; ++i)
+    if (count[i] < 0 || count[i] == INT64_MAX)
+      return fail(RENORM_ERROR_VALUE, "%s: %s[%zu] is %lld", function, name, i, static_cast<long long>(count[i]));
+  return RENORM_OK;
+}
+
+renorm_status check_lengths(char const* function, problem const& p, void const* mask) {
+  auto const* const length = static_cast<std::int64_t const*>(mask);
+  for (std::size_t i = 0; p.mask == mask::lengths && i < p.shape.n; ++i)
+    if (length[i] < 0 || static_cast<std::size_t>(length[i]) > p.shape.s)
+      return fail(RENORM_ERROR_VALUE, "%s: args->mask[%zu] is %lld, not a length in [0, s]", function, i,
+                  static_cast<long long>(length[i]));
+  return RENORM_OK;
 }
 
 renorm_status need(bool present, char const* function, char const* name, char const* why) {
@@ -30,17 +45,19 @@ struct train {
   static constexpr char const* name = "renorm_train";
   static void list(problem const& p, args const& a, arrays& v) {
     std::size_t const x = v.input("args->x", a.x, p.tensor_bytes());
+    v.input("args->mask", a.mask, mask_bytes(p));
     v.optional_input("args->gamma", a.gamma, param_bytes(p));
     v.optional_input("args->beta", a.beta, param_bytes(p));
     v.optional_output("args->running_mean", a.running_mean, running_bytes(p));
     v.optional_output("args->running_var", a.running_var, running_bytes(p));
     v.optional_output("args->num_batches", a.num_batches, sizeof(std::int64_t));
-    v.optional_output("args->mean", a.mean, channel_bytes(p));
-    v.optional_output("args->sigma", a.sigma, channel_bytes(p));
-    v.optional_output("args->r", a.r, channel_bytes(p));
-    v.optional_output("args->d", a.d, channel_bytes(p));
-    v.optional_output("args->count", a.count, sizeof(std::int64_t));
+    v.optional_output("args->mean", a.mean, statistics_bytes(p));
+    v.optional_output("args->sigma", a.sigma, statistics_bytes(p));
+    v.optional_output("args->r", a.r, statistics_bytes(p));
+    v.optional_output("args->d", a.d, statistics_bytes(p));
+    v.optional_output("args->count", a.count, count_bytes(p));
     v.optional_output("args->nonfinite", a.nonfinite, sizeof(std::int64_t));
+    v.optional_output("args->m2", a.m2, statistics_bytes(p));
     v.output("args->y", a.y, p.tensor_bytes());
     v.in_place(x, x);
   }
@@ -49,7 +66,8 @@ struct train {
     if (auto s = need(!any || a.running_mean != nullptr, name, "args->running_mean", "with running_var or batch renorm")) return s;
     if (auto s = need(!any || a.running_var != nullptr, name, "args->running_var", "with running_mean or batch renorm")) return s;
     if (auto s = need(!p.cumulative || a.num_batches != nullptr, name, "args->num_batches", "with RENORM_FLAG_CUMULATIVE")) return s;
-    return check_count(name, "args->num_batches", a.num_batches);
+    if (auto s = check_counts(name, "args->num_batches", a.num_batches, 1)) return s;
+    return check_lengths(name, p, a.mask);
   }
   static std::size_t workspace(problem const& p) { return op::train_workspace(p); }
   static void run(problem const& p, args const& a, call const& on) { op::train(p, a, on); }
@@ -60,6 +78,7 @@ struct inference {
   static constexpr char const* name = "renorm_inference";
   static void list(problem const& p, args const& a, arrays& v) {
     std::size_t const x = v.input("args->x", a.x, p.tensor_bytes());
+    v.input("args->mask", a.mask, mask_bytes(p));
     v.optional_input("args->gamma", a.gamma, param_bytes(p));
     v.optional_input("args->beta", a.beta, param_bytes(p));
     v.input("args->running_mean", a.running_mean, running_bytes(p));
@@ -67,7 +86,7 @@ struct inference {
     v.output("args->y", a.y, p.tensor_bytes());
     v.in_place(x, x);
   }
-  static renorm_status check(problem const&, args const&) { return RENORM_OK; }
+  static renorm_status check(problem const& p, args const& a) { return check_lengths(name, p, a.mask); }
   static std::size_t workspace(problem const& p) { return op::inference_workspace(p); }
   static void run(problem const& p, args const& a, call const& on) { op::inference(p, a, on); }
 };
@@ -77,20 +96,24 @@ struct backward {
   static constexpr char const* name = "renorm_backward";
   static void list(problem const& p, args const& a, arrays& v) {
     std::size_t const x = v.input("args->x", a.x, p.tensor_bytes()), dy = v.input("args->dy", a.dy, p.tensor_bytes());
+    v.input("args->mask", a.mask, mask_bytes(p));
     v.optional_input("args->gamma", a.gamma, param_bytes(p));
-    v.input("args->mean", a.mean, channel_bytes(p));
-    v.input("args->sigma", a.sigma, channel_bytes(p));
+    v.input("args->mean", a.mean, statistics_bytes(p));
+    v.input("args->sigma", a.sigma, statistics_bytes(p));
     if (p.batch_renorm) {
-      v.input("args->r", a.r, channel_bytes(p));
-      v.input("args->d", a.d, channel_bytes(p));
+      v.input("args->r", a.r, statistics_bytes(p));
+      v.input("args->d", a.d, statistics_bytes(p));
     }
-    v.optional_input("args->count", a.count, sizeof(std::int64_t));
+    v.optional_input("args->count", a.count, count_bytes(p));
     v.optional_output("args->dgamma", a.dgamma, param_bytes(p));
     v.optional_output("args->dbeta", a.dbeta, param_bytes(p));
     v.optional_output("args->dx", a.dx, p.tensor_bytes());
     v.in_place(x, dy);
   }
-  static renorm_status check(problem const&, args const& a) { return check_count(name, "args->count", a.count); }
+  static renorm_status check(problem const& p, args const& a) {
+    if (auto s = check_counts(name, "args->count", a.count, p.shape.groups)) return s;
+    return check_lengths(name, p, a.mask);
+  }
   static std::size_t workspace(problem const& p) { return op::backward_workspace(p); }
   static void run(problem const& p, args const& a, call const& on) { op::backward(p, a, on); }
 };
@@ -101,6 +124,7 @@ struct inference_backward {
   static void list(problem const& p, args const& a, arrays& v) {
     std::size_t const x = v.input("args->x", a.x, a.dgamma != nullptr ? p.tensor_bytes() : 0);
     std::size_t const dy = v.input("args->dy", a.dy, p.tensor_bytes());
+    v.input("args->mask", a.mask, mask_bytes(p));
     v.optional_input("args->gamma", a.gamma, param_bytes(p));
     v.input("args->running_mean", a.running_mean, running_bytes(p));
     v.input("args->running_var", a.running_var, running_bytes(p));
@@ -109,7 +133,7 @@ struct inference_backward {
     v.optional_output("args->dx", a.dx, p.tensor_bytes());
     v.in_place(x, dy);
   }
-  static renorm_status check(problem const&, args const&) { return RENORM_OK; }
+  static renorm_status check(problem const& p, args const& a) { return check_lengths(name, p, a.mask); }
   static std::size_t workspace(problem const& p) { return op::inference_backward_workspace(p); }
   static void run(problem const& p, args const& a, call const& on) { op::inference_backward(p, a, on); }
 };
@@ -119,11 +143,12 @@ struct moments {
   static constexpr char const* name = "renorm_moments";
   static void list(problem const& p, args const& a, arrays& v) {
     v.input("args->x", a.x, p.tensor_bytes());
-    v.output("args->count", a.count, sizeof(std::int64_t));
-    v.output("args->mean", a.mean, channel_bytes(p));
-    v.output("args->m2", a.m2, channel_bytes(p));
+    v.input("args->mask", a.mask, mask_bytes(p));
+    v.output("args->count", a.count, count_bytes(p));
+    v.output("args->mean", a.mean, statistics_bytes(p));
+    v.output("args->m2", a.m2, statistics_bytes(p));
   }
-  static renorm_status check(problem const&, args const&) { return RENORM_OK; }
+  static renorm_status check(problem const& p, args const& a) { return check_lengths(name, p, a.mask); }
   static std::size_t workspace(problem const& p) { return op::moments_workspace(p); }
   static void run(problem const& p, args const& a, call const& on) { op::moments(p, a, on); }
 };
@@ -132,18 +157,20 @@ struct merge {
   using args = renorm_merge_args;
   static constexpr char const* name = "renorm_merge";
   static void list(problem const& p, args const& a, arrays& v) {
-    v.output("args->count", a.count, sizeof(std::int64_t));
-    v.output("args->mean", a.mean, channel_bytes(p));
-    v.output("args->m2", a.m2, channel_bytes(p));
-    v.input("args->other_count", a.other_count, sizeof(std::int64_t));
-    v.input("args->other_mean", a.other_mean, channel_bytes(p));
-    v.input("args->other_m2", a.other_m2, channel_bytes(p));
+    v.output("args->count", a.count, count_bytes(p));
+    v.output("args->mean", a.mean, statistics_bytes(p));
+    v.output("args->m2", a.m2, statistics_bytes(p));
+    v.input("args->other_count", a.other_count, count_bytes(p));
+    v.input("args->other_mean", a.other_mean, statistics_bytes(p));
+    v.input("args->other_m2", a.other_m2, statistics_bytes(p));
   }
-  static renorm_status check(problem const&, args const& a) {
-    if (auto s = check_count(name, "args->count", a.count)) return s;
-    if (auto s = check_count(name, "args->other_count", a.other_count)) return s;
-    if (*a.count <= INT64_MAX - *a.other_count) return RENORM_OK;
-    return fail(RENORM_ERROR_OVERFLOW, "%s: args->count + args->other_count overflows", name);
+  static renorm_status check(problem const& p, args const& a) {
+    if (auto s = check_counts(name, "args->count", a.count, p.shape.groups)) return s;
+    if (auto s = check_counts(name, "args->other_count", a.other_count, p.shape.groups)) return s;
+    for (std::size_t g = 0; g < p.shape.groups; ++g)
+      if (a.count[g] > INT64_MAX - a.other_count[g])
+        return fail(RENORM_ERROR_OVERFLOW, "%s: args->count[%zu] + args->other_count[%zu] overflows", name, g, g);
+    return RENORM_OK;
   }
   static std::size_t workspace(problem const&) { return 0; }
   static void run(problem const& p, args const& a, call const& on) { op::merge(p, a, on); }
@@ -153,9 +180,9 @@ struct update_running {
   using args = renorm_update_running_args;
   static constexpr char const* name = "renorm_update_running";
   static void list(problem const& p, args const& a, arrays& v) {
-    v.input("args->count", a.count, sizeof(std::int64_t));
-    v.input("args->mean", a.mean, channel_bytes(p));
-    v.input("args->m2", a.m2, channel_bytes(p));
+    v.input("args->count", a.count, count_bytes(p));
+    v.input("args->mean", a.mean, statistics_bytes(p));
+    v.input("args->m2", a.m2, statistics_bytes(p));
     v.output("args->running_mean", a.running_mean, running_bytes(p));
     v.output("args->running_var", a.running_var, running_bytes(p));
     v.optional_output("args->num_batches", a.num_batches, sizeof(std::int64_t));
@@ -163,8 +190,8 @@ struct update_running {
   }
   static renorm_status check(problem const& p, args const& a) {
     if (auto s = need(!p.cumulative || a.num_batches != nullptr, name, "args->num_batches", "with RENORM_FLAG_CUMULATIVE")) return s;
-    if (auto s = check_count(name, "args->count", a.count)) return s;
-    return check_count(name, "args->num_batches", a.num_batches);
+    if (auto s = check_counts(name, "args->count", a.count, p.shape.groups)) return s;
+    return check_counts(name, "args->num_batches", a.num_batches, 1);
   }
   static std::size_t workspace(problem const&) { return 0; }
   static void run(problem const& p, args const& a, call const& on) { op::update_running(p, a, on); }
@@ -174,21 +201,21 @@ struct correction {
   using args = renorm_correction_args;
   static constexpr char const* name = "renorm_correction";
   static void list(problem const& p, args const& a, arrays& v) {
-    v.input("args->count", a.count, sizeof(std::int64_t));
-    v.input("args->mean", a.mean, channel_bytes(p));
-    v.input("args->m2", a.m2, channel_bytes(p));
+    v.input("args->count", a.count, count_bytes(p));
+    v.input("args->mean", a.mean, statistics_bytes(p));
+    v.input("args->m2", a.m2, statistics_bytes(p));
     if (p.batch_renorm) {
       v.input("args->running_mean", a.running_mean, running_bytes(p));
       v.input("args->running_var", a.running_var, running_bytes(p));
     }
-    v.output("args->sigma", a.sigma, channel_bytes(p));
-    v.optional_output("args->r", a.r, channel_bytes(p));
-    v.optional_output("args->d", a.d, channel_bytes(p));
+    v.output("args->sigma", a.sigma, statistics_bytes(p));
+    v.optional_output("args->r", a.r, statistics_bytes(p));
+    v.optional_output("args->d", a.d, statistics_bytes(p));
   }
-  static renorm_status check(problem const&, args const& a) {
+  static renorm_status check(problem const& p, args const& a) {
     if (!(a.sigma_floor >= 0 && a.sigma_floor < __builtin_inf()))
       return fail(RENORM_ERROR_VALUE, "%s: args->sigma_floor is %g, not finite and >= 0", name, a.sigma_floor);
-    return check_count(name, "args->count", a.count);
+    return check_counts(name, "args->count", a.count, p.shape.groups);
   }
   static std::size_t workspace(problem const&) { return 0; }
   static void run(problem const& p, args const& a, call const& on) { op::correction(p, a, on); }
@@ -199,19 +226,19 @@ struct coefficients {
   static constexpr char const* name = "renorm_coefficients";
   static void list(problem const& p, args const& a, arrays& v) {
     if (a.mean != nullptr || a.sigma != nullptr) {
-      v.input("args->mean", a.mean, channel_bytes(p));
-      v.input("args->sigma", a.sigma, channel_bytes(p));
+      v.input("args->mean", a.mean, statistics_bytes(p));
+      v.input("args->sigma", a.sigma, statistics_bytes(p));
     } else {
       v.input("args->running_mean", a.running_mean, running_bytes(p));
       v.input("args->running_var", a.running_var, running_bytes(p));
     }
-    v.optional_input("args->r", a.r, channel_bytes(p));
-    v.optional_input("args->d", a.d, channel_bytes(p));
+    v.optional_input("args->r", a.r, statistics_bytes(p));
+    v.optional_input("args->d", a.d, statistics_bytes(p));
     v.optional_input("args->gamma", a.gamma, param_bytes(p));
     v.optional_input("args->beta", a.beta, param_bytes(p));
-    v.output("args->center", a.center, channel_bytes(p));
-    v.output("args->scale", a.scale, channel_bytes(p));
-    v.output("args->shift", a.shift, channel_bytes(p));
+    v.output("args->center", a.center, statistics_bytes(p));
+    v.output("args->scale", a.scale, statistics_bytes(p));
+    v.output("args->shift", a.shift, statistics_bytes(p));
   }
   static renorm_status check(problem const&, args const&) { return RENORM_OK; }
   static std::size_t workspace(problem const&) { return 0; }
@@ -223,13 +250,14 @@ struct apply {
   static constexpr char const* name = "renorm_apply";
   static void list(problem const& p, args const& a, arrays& v) {
     std::size_t const x = v.input("args->x", a.x, p.tensor_bytes());
-    v.input("args->center", a.center, channel_bytes(p));
-    v.input("args->scale", a.scale, channel_bytes(p));
-    v.input("args->shift", a.shift, channel_bytes(p));
+    v.input("args->mask", a.mask, mask_bytes(p));
+    v.input("args->center", a.center, statistics_bytes(p));
+    v.input("args->scale", a.scale, statistics_bytes(p));
+    v.input("args->shift", a.shift, statistics_bytes(p));
     v.output("args->y", a.y, p.tensor_bytes());
     v.in_place(x, x);
   }
-  static renorm_status check(problem const&, args const&) { return RENORM_OK; }
+  static renorm_status check(problem const& p, args const& a) { return check_lengths(name, p, a.mask); }
   static std::size_t workspace(problem const& p) { return op::apply_workspace(p); }
   static void run(problem const& p, args const& a, call const& on) { op::apply(p, a, on); }
 };
@@ -240,12 +268,13 @@ struct backward_reduce {
   static void list(problem const& p, args const& a, arrays& v) {
     v.input("args->x", a.x, p.tensor_bytes());
     v.input("args->dy", a.dy, p.tensor_bytes());
-    v.input("args->mean", a.mean, channel_bytes(p));
-    v.input("args->sigma", a.sigma, channel_bytes(p));
-    v.output("args->sum_dy", a.sum_dy, channel_bytes(p));
-    v.output("args->sum_dy_xhat", a.sum_dy_xhat, channel_bytes(p));
+    v.input("args->mask", a.mask, mask_bytes(p));
+    v.input("args->mean", a.mean, statistics_bytes(p));
+    v.input("args->sigma", a.sigma, statistics_bytes(p));
+    v.output("args->sum_dy", a.sum_dy, statistics_bytes(p));
+    v.output("args->sum_dy_xhat", a.sum_dy_xhat, statistics_bytes(p));
   }
-  static renorm_status check(problem const&, args const&) { return RENORM_OK; }
+  static renorm_status check(problem const& p, args const& a) { return check_lengths(name, p, a.mask); }
   static std::size_t workspace(problem const& p) { return op::backward_reduce_workspace(p); }
   static void run(problem const& p, args const& a, call const& on) { op::backward_reduce(p, a, on); }
 };
@@ -257,22 +286,27 @@ struct backward_apply {
     bool const sweeps = a.dx != nullptr;
     std::size_t const x = v.input("args->x", a.x, sweeps ? p.tensor_bytes() : 0),
                       dy = v.input("args->dy", a.dy, sweeps ? p.tensor_bytes() : 0);
-    v.input("args->mean", a.mean, sweeps ? channel_bytes(p) : 0);
-    v.input("args->sigma", a.sigma, sweeps ? channel_bytes(p) : 0);
+    v.input("args->mask", a.mask, sweeps ? mask_bytes(p) : 0);
+    v.input("args->mean", a.mean, sweeps ? statistics_bytes(p) : 0);
+    v.input("args->sigma", a.sigma, sweeps ? statistics_bytes(p) : 0);
     v.optional_input("args->gamma", a.gamma, param_bytes(p));
     if (p.batch_renorm) {
-      v.input("args->r", a.r, channel_bytes(p));
-      v.input("args->d", a.d, channel_bytes(p));
+      v.input("args->r", a.r, statistics_bytes(p));
+      v.input("args->d", a.d, statistics_bytes(p));
     }
-    v.optional_input("args->count", a.count, sizeof(std::int64_t));
-    v.input("args->sum_dy", a.sum_dy, channel_bytes(p));
-    v.input("args->sum_dy_xhat", a.sum_dy_xhat, channel_bytes(p));
+    v.optional_input("args->count", a.count, count_bytes(p));
+    v.input("args->sum_dy", a.sum_dy, statistics_bytes(p));
+    v.input("args->sum_dy_xhat", a.sum_dy_xhat, statistics_bytes(p));
     v.optional_output("args->dgamma", a.dgamma, param_bytes(p));
     v.optional_output("args->dbeta", a.dbeta, param_bytes(p));
     v.optional_output("args->dx", a.dx, p.tensor_bytes());
     v.in_place(x, dy);
   }
-  static renorm_status check(problem const&, args const& a) { return check_count(name, "args->count", a.count); }
+  static renorm_status check(problem const& p, args const& a) {
+    if (auto s = check_counts(name, "args->count", a.count, p.shape.groups)) return s;
+    if (a.dx == nullptr) return RENORM_OK;
+    return check_lengths(name, p, a.mask);
+  }
   static std::size_t workspace(problem const& p) { return op::backward_apply_workspace(p); }
   static void run(problem const& p, args const& a, call const& on) { op::backward_apply(p, a, on); }
 };

@@ -6,7 +6,7 @@
 namespace renorm::capi {
 namespace {
 
-// Workspace is at most some 3 KB a channel: with this bound on channels no size of it can overflow.
+// Workspace is at most some 3 KB a channel and group: with this bound on their product no size of it can overflow.
 constexpr std::int64_t max_channels = INT64_MAX / 16384;
 
 constexpr std::uint32_t known_flags = RENORM_FLAG_BATCH_RENORM | RENORM_FLAG_TRACK_SIGMA | RENORM_FLAG_UNBIASED |
@@ -32,9 +32,9 @@ renorm_status check_choices(renorm_desc const& d, char const* function) {
   if (auto s = check_choice(d.layout == RENORM_NCHW || d.layout == RENORM_NHWC, function, "layout", d.layout)) return s;
   if (auto s = check_dtypes(d, function)) return s;
   if (auto s = check_choice(d.epilogue == 0, function, "epilogue", d.epilogue)) return s;
-  if (auto s = check_choice(d.groups <= 1, function, "groups", d.groups)) return s;
-  if (auto s = check_choice(d.group_order == 0, function, "group_order", d.group_order)) return s;
-  return check_choice(d.mask_kind == 0, function, "mask_kind", d.mask_kind);
+  bool const known_order = d.group_order == RENORM_GROUPS_CONTIGUOUS || d.group_order == RENORM_GROUPS_INTERLEAVED;
+  if (auto s = check_choice(known_order, function, "group_order", d.group_order)) return s;
+  return check_choice(d.mask_kind >= RENORM_MASK_NONE && d.mask_kind <= RENORM_MASK_LENGTHS, function, "mask_kind", d.mask_kind);
 }
 
 renorm_status check_extents(renorm_desc const& d, char const* function) {
@@ -46,9 +46,12 @@ renorm_status check_extents(renorm_desc const& d, char const* function) {
     if (e.value < 0) return fail(RENORM_ERROR_VALUE, "%s: desc->%s is %lld, below 0", function, e.name, static_cast<long long>(e.value));
   // Twice the bytes, so that no address plus a size overflows either.
   std::int64_t per_channel, values, bytes;
-  bool const overflow = __builtin_mul_overflow(d.n, d.s, &per_channel) || __builtin_mul_overflow(per_channel, d.c, &values) ||
+  bool const overflow = __builtin_mul_overflow(d.n, d.s, &per_channel) || __builtin_mul_overflow(per_channel, d.c > 1 ? d.c : 1, &values) ||
                         __builtin_mul_overflow(values, static_cast<std::int64_t>(2 * sizeof(double)), &bytes) || d.c > max_channels;
   if (overflow) return fail(RENORM_ERROR_OVERFLOW, "%s: desc->n*c*s values do not fit the address space", function);
+  std::int64_t const groups = d.groups > 1 ? d.groups : 1;
+  if (groups > max_channels / (d.c > 1 ? d.c : 1))
+    return fail(RENORM_ERROR_OVERFLOW, "%s: statistics of desc->groups*c channels do not fit the address space", function);
   return RENORM_OK;
 }
 
@@ -71,8 +74,13 @@ problem translate(renorm_desc const& d) {
   auto const is_f64 = [&](int32_t dtype) { return (dtype == 0 ? d.dtype : dtype) == RENORM_F64; };
   problem p{};
   // Without positions the layouts are the same memory, and rows of channels are the fast way through it.
-  p.shape = {d.layout == RENORM_NCHW && d.s != 1 ? layout::nchw : layout::nhwc, static_cast<std::size_t>(d.n),
-             static_cast<std::size_t>(d.c), static_cast<std::size_t>(d.s)};
+  p.shape = {d.layout == RENORM_NCHW && d.s != 1 ? layout::nchw : layout::nhwc,
+             static_cast<std::size_t>(d.n),
+             static_cast<std::size_t>(d.c),
+             static_cast<std::size_t>(d.s),
+             d.groups > 1 ? static_cast<std::size_t>(d.groups) : 1,
+             d.groups > 1 && d.group_order == RENORM_GROUPS_INTERLEAVED};
+  p.mask = d.mask_kind == RENORM_MASK_BYTES ? mask::bytes : d.mask_kind == RENORM_MASK_LENGTHS ? mask::lengths : mask::none;
   p.f64 = is_f64(0);
   p.params_f64 = is_f64(d.param_dtype);
   p.stats_f64 = is_f64(d.stats_dtype);

@@ -29,6 +29,8 @@ static void types(void) {
   SIZE(renorm_status, 4);
   SIZE(renorm_layout, 4);
   SIZE(renorm_dtype, 4);
+  SIZE(renorm_group_order, 4);
+  SIZE(renorm_mask_kind, 4);
   SIZE(renorm_isa, 4);
   SIZE(renorm_op, 4);
   SIZE(renorm_task, 8);
@@ -51,6 +53,11 @@ static void constants(void) {
   CONSTANT(RENORM_ERROR_ISA, -9);
   CONSTANT(RENORM_NCHW, 1);
   CONSTANT(RENORM_NHWC, 2);
+  CONSTANT(RENORM_GROUPS_CONTIGUOUS, 0);
+  CONSTANT(RENORM_GROUPS_INTERLEAVED, 1);
+  CONSTANT(RENORM_MASK_NONE, 0);
+  CONSTANT(RENORM_MASK_BYTES, 1);
+  CONSTANT(RENORM_MASK_LENGTHS, 2);
   CONSTANT(RENORM_F32, 1);
   CONSTANT(RENORM_F64, 2);
   CONSTANT(RENORM_ISA_NONE, 0);
@@ -128,7 +135,7 @@ static void ramp(void) {
 }
 
 static void train_args(void) {
-  SIZE(renorm_train_args, 112);
+  SIZE(renorm_train_args, 128);
   FIELD(renorm_train_args, struct_size, 0, 4);
   FIELD(renorm_train_args, flags, 4, 4);
   FIELD(renorm_train_args, x, 8, 8);
@@ -144,10 +151,12 @@ static void train_args(void) {
   FIELD(renorm_train_args, d, 88, 8);
   FIELD(renorm_train_args, count, 96, 8);
   FIELD(renorm_train_args, nonfinite, 104, 8);
+  FIELD(renorm_train_args, m2, 112, 8);
+  FIELD(renorm_train_args, mask, 120, 8);
 }
 
 static void inference_args(void) {
-  SIZE(renorm_inference_args, 56);
+  SIZE(renorm_inference_args, 64);
   FIELD(renorm_inference_args, struct_size, 0, 4);
   FIELD(renorm_inference_args, flags, 4, 4);
   FIELD(renorm_inference_args, x, 8, 8);
@@ -156,10 +165,11 @@ static void inference_args(void) {
   FIELD(renorm_inference_args, running_mean, 32, 8);
   FIELD(renorm_inference_args, running_var, 40, 8);
   FIELD(renorm_inference_args, y, 48, 8);
+  FIELD(renorm_inference_args, mask, 56, 8);
 }
 
 static void backward_args(void) {
-  SIZE(renorm_backward_args, 96);
+  SIZE(renorm_backward_args, 104);
   FIELD(renorm_backward_args, struct_size, 0, 4);
   FIELD(renorm_backward_args, flags, 4, 4);
   FIELD(renorm_backward_args, x, 8, 8);
@@ -173,10 +183,11 @@ static void backward_args(void) {
   FIELD(renorm_backward_args, dx, 72, 8);
   FIELD(renorm_backward_args, dgamma, 80, 8);
   FIELD(renorm_backward_args, dbeta, 88, 8);
+  FIELD(renorm_backward_args, mask, 96, 8);
 }
 
 static void inference_backward_args(void) {
-  SIZE(renorm_inference_backward_args, 72);
+  SIZE(renorm_inference_backward_args, 80);
   FIELD(renorm_inference_backward_args, struct_size, 0, 4);
   FIELD(renorm_inference_backward_args, flags, 4, 4);
   FIELD(renorm_inference_backward_args, x, 8, 8);
@@ -187,16 +198,18 @@ static void inference_backward_args(void) {
   FIELD(renorm_inference_backward_args, dx, 48, 8);
   FIELD(renorm_inference_backward_args, dgamma, 56, 8);
   FIELD(renorm_inference_backward_args, dbeta, 64, 8);
+  FIELD(renorm_inference_backward_args, mask, 72, 8);
 }
 
 static void moments_args(void) {
-  SIZE(renorm_moments_args, 40);
+  SIZE(renorm_moments_args, 48);
   FIELD(renorm_moments_args, struct_size, 0, 4);
   FIELD(renorm_moments_args, flags, 4, 4);
   FIELD(renorm_moments_args, x, 8, 8);
   FIELD(renorm_moments_args, count, 16, 8);
   FIELD(renorm_moments_args, mean, 24, 8);
   FIELD(renorm_moments_args, m2, 32, 8);
+  FIELD(renorm_moments_args, mask, 40, 8);
 }
 
 static void merge_args(void) {
@@ -257,7 +270,7 @@ static void coefficients_args(void) {
 }
 
 static void apply_args(void) {
-  SIZE(renorm_apply_args, 48);
+  SIZE(renorm_apply_args, 56);
   FIELD(renorm_apply_args, struct_size, 0, 4);
   FIELD(renorm_apply_args, flags, 4, 4);
   FIELD(renorm_apply_args, x, 8, 8);
@@ -265,10 +278,11 @@ static void apply_args(void) {
   FIELD(renorm_apply_args, scale, 24, 8);
   FIELD(renorm_apply_args, shift, 32, 8);
   FIELD(renorm_apply_args, y, 40, 8);
+  FIELD(renorm_apply_args, mask, 48, 8);
 }
 
 static void backward_reduce_args(void) {
-  SIZE(renorm_backward_reduce_args, 56);
+  SIZE(renorm_backward_reduce_args, 64);
   FIELD(renorm_backward_reduce_args, struct_size, 0, 4);
   FIELD(renorm_backward_reduce_args, flags, 4, 4);
   FIELD(renorm_backward_reduce_args, x, 8, 8);
@@ -277,10 +291,11 @@ static void backward_reduce_args(void) {
   FIELD(renorm_backward_reduce_args, sigma, 32, 8);
   FIELD(renorm_backward_reduce_args, sum_dy, 40, 8);
   FIELD(renorm_backward_reduce_args, sum_dy_xhat, 48, 8);
+  FIELD(renorm_backward_reduce_args, mask, 56, 8);
 }
 
 static void backward_apply_args(void) {
-  SIZE(renorm_backward_apply_args, 112);
+  SIZE(renorm_backward_apply_args, 120);
   FIELD(renorm_backward_apply_args, struct_size, 0, 4);
   FIELD(renorm_backward_apply_args, flags, 4, 4);
   FIELD(renorm_backward_apply_args, x, 8, 8);
@@ -296,6 +311,7 @@ static void backward_apply_args(void) {
   FIELD(renorm_backward_apply_args, dx, 88, 8);
   FIELD(renorm_backward_apply_args, dgamma, 96, 8);
   FIELD(renorm_backward_apply_args, dbeta, 104, 8);
+  FIELD(renorm_backward_apply_args, mask, 112, 8);
 }
 
 /* Compiles only with the prototypes as they are. */

@@ -1,5 +1,6 @@
 #include "capi_call.hpp"
 
+#include <algorithm>
 #include <cassert>
 #include <cstring>
 #include <random>
@@ -10,67 +11,68 @@ namespace {
 unsigned char const canary = 0xA5;
 std::size_t const margin = 128;  // more than the largest array of the small call, so that an array moved onto another meets no third
 
-#define OPERATION(id, function, ...)                                                                       \
-  operation{#function, id, sizeof(renorm_##function##_args),                                               \
+#define OPERATION(id, function, ...)                                                             \
+  operation {                                                                                    \
+#function, id, sizeof(renorm_##function##_args),                                               \
             [](renorm_desc const* d, void const* a, renorm_exec const* e) {                                \
               return renorm_##function(d, static_cast<renorm_##function##_args const*>(a), e);             \
             },                                                                                             \
             [] {                                                                                           \
               using args = renorm_##function##_args;                                                       \
               return std::vector<field>{__VA_ARGS__};                                                      \
-            }()}
-#define FIELD(name, size, how, when) field{#name, offsetof(args, name), extent::size, use::how, need::when}
+            }() \
+  }
+#define FIELD(name, size, how, when) \
+  field { #name, offsetof(args, name), extent::size, use::how, need::when }
 
 std::vector<operation> list_operations() {
   return {
       OPERATION(RENORM_OP_TRAIN, train, FIELD(x, tensor, input, always), FIELD(gamma, parameter, input, optional),
                 FIELD(beta, parameter, input, optional), FIELD(running_mean, running, updated, always),
-                FIELD(running_var, running, updated, always), FIELD(num_batches, one, updated, optional),
-                FIELD(y, tensor, output, always), FIELD(mean, channels, output, optional), FIELD(sigma, channels, output, optional),
-                FIELD(r, channels, output, optional), FIELD(d, channels, output, optional), FIELD(count, one, output, optional),
-                FIELD(nonfinite, one, output, optional)),
+                FIELD(running_var, running, updated, always), FIELD(num_batches, one, updated, optional), FIELD(y, tensor, output, always),
+                FIELD(mean, channels, output, optional), FIELD(sigma, channels, output, optional), FIELD(r, channels, output, optional),
+                FIELD(d, channels, output, optional), FIELD(count, counts, output, optional), FIELD(nonfinite, one, output, optional),
+                FIELD(m2, channels, output, optional), FIELD(mask, mask, input, masked)),
       OPERATION(RENORM_OP_INFERENCE, inference, FIELD(x, tensor, input, always), FIELD(gamma, parameter, input, optional),
                 FIELD(beta, parameter, input, optional), FIELD(running_mean, running, input, always),
-                FIELD(running_var, running, input, always), FIELD(y, tensor, output, always)),
+                FIELD(running_var, running, input, always), FIELD(y, tensor, output, always), FIELD(mask, mask, input, masked)),
       OPERATION(RENORM_OP_BACKWARD, backward, FIELD(x, tensor, input, always), FIELD(dy, tensor, input, always),
-                FIELD(gamma, parameter, input, optional), FIELD(mean, channels, input, always),
-                FIELD(sigma, channels, input, always), FIELD(r, channels, input, renorm), FIELD(d, channels, input, renorm),
-                FIELD(count, one, input, optional), FIELD(dx, tensor, output, optional),
-                FIELD(dgamma, parameter, output, optional), FIELD(dbeta, parameter, output, optional)),
+                FIELD(gamma, parameter, input, optional), FIELD(mean, channels, input, always), FIELD(sigma, channels, input, always),
+                FIELD(r, channels, input, renorm), FIELD(d, channels, input, renorm), FIELD(count, counts, input, optional),
+                FIELD(dx, tensor, output, optional), FIELD(dgamma, parameter, output, optional), FIELD(dbeta, parameter, output, optional),
+                FIELD(mask, mask, input, masked)),
       OPERATION(RENORM_OP_INFERENCE_BACKWARD, inference_backward, FIELD(x, tensor, input, always), FIELD(dy, tensor, input, always),
                 FIELD(gamma, parameter, input, optional), FIELD(running_mean, running, input, always),
-                FIELD(running_var, running, input, always), FIELD(dx, tensor, output, optional),
-                FIELD(dgamma, parameter, output, optional), FIELD(dbeta, parameter, output, optional)),
-      OPERATION(RENORM_OP_MOMENTS, moments, FIELD(x, tensor, input, always), FIELD(count, one, output, always),
-                FIELD(mean, channels, output, always), FIELD(m2, channels, output, always)),
-      OPERATION(RENORM_OP_MERGE, merge, FIELD(count, one, updated, always), FIELD(mean, channels, updated, always),
-                FIELD(m2, channels, updated, always), FIELD(other_count, one, input, always),
-                FIELD(other_mean, channels, input, always), FIELD(other_m2, channels, input, always)),
-      OPERATION(RENORM_OP_UPDATE_RUNNING, update_running, FIELD(count, one, input, always), FIELD(mean, channels, input, always),
+                FIELD(running_var, running, input, always), FIELD(dx, tensor, output, optional), FIELD(dgamma, parameter, output, optional),
+                FIELD(dbeta, parameter, output, optional), FIELD(mask, mask, input, masked)),
+      OPERATION(RENORM_OP_MOMENTS, moments, FIELD(x, tensor, input, always), FIELD(count, counts, output, always),
+                FIELD(mean, channels, output, always), FIELD(m2, channels, output, always), FIELD(mask, mask, input, masked)),
+      OPERATION(RENORM_OP_MERGE, merge, FIELD(count, counts, updated, always), FIELD(mean, channels, updated, always),
+                FIELD(m2, channels, updated, always), FIELD(other_count, counts, input, always), FIELD(other_mean, channels, input, always),
+                FIELD(other_m2, channels, input, always)),
+      OPERATION(RENORM_OP_UPDATE_RUNNING, update_running, FIELD(count, counts, input, always), FIELD(mean, channels, input, always),
                 FIELD(m2, channels, input, always), FIELD(running_mean, running, updated, always),
                 FIELD(running_var, running, updated, always), FIELD(num_batches, one, updated, optional),
                 FIELD(nonfinite, one, output, optional)),
-      OPERATION(RENORM_OP_CORRECTION, correction, FIELD(count, one, input, always), FIELD(mean, channels, input, always),
-                FIELD(m2, channels, input, always), FIELD(running_mean, running, input, renorm),
-                FIELD(running_var, running, input, renorm), FIELD(sigma, channels, output, always),
-                FIELD(r, channels, output, optional), FIELD(d, channels, output, optional)),
+      OPERATION(RENORM_OP_CORRECTION, correction, FIELD(count, counts, input, always), FIELD(mean, channels, input, always),
+                FIELD(m2, channels, input, always), FIELD(running_mean, running, input, renorm), FIELD(running_var, running, input, renorm),
+                FIELD(sigma, channels, output, always), FIELD(r, channels, output, optional), FIELD(d, channels, output, optional)),
       OPERATION(RENORM_OP_COEFFICIENTS, coefficients, FIELD(mean, channels, input, always), FIELD(sigma, channels, input, always),
-                FIELD(r, channels, input, optional), FIELD(d, channels, input, optional),
-                FIELD(running_mean, running, input, optional), FIELD(running_var, running, input, optional),
-                FIELD(gamma, parameter, input, optional), FIELD(beta, parameter, input, optional),
-                FIELD(center, channels, output, always), FIELD(scale, channels, output, always),
+                FIELD(r, channels, input, optional), FIELD(d, channels, input, optional), FIELD(running_mean, running, input, optional),
+                FIELD(running_var, running, input, optional), FIELD(gamma, parameter, input, optional),
+                FIELD(beta, parameter, input, optional), FIELD(center, channels, output, always), FIELD(scale, channels, output, always),
                 FIELD(shift, channels, output, always)),
       OPERATION(RENORM_OP_APPLY, apply, FIELD(x, tensor, input, always), FIELD(center, channels, input, always),
-                FIELD(scale, channels, input, always), FIELD(shift, channels, input, always), FIELD(y, tensor, output, always)),
+                FIELD(scale, channels, input, always), FIELD(shift, channels, input, always), FIELD(y, tensor, output, always),
+                FIELD(mask, mask, input, masked)),
       OPERATION(RENORM_OP_BACKWARD_REDUCE, backward_reduce, FIELD(x, tensor, input, always), FIELD(dy, tensor, input, always),
-                FIELD(mean, channels, input, always), FIELD(sigma, channels, input, always),
-                FIELD(sum_dy, channels, output, always), FIELD(sum_dy_xhat, channels, output, always)),
+                FIELD(mean, channels, input, always), FIELD(sigma, channels, input, always), FIELD(sum_dy, channels, output, always),
+                FIELD(sum_dy_xhat, channels, output, always), FIELD(mask, mask, input, masked)),
       OPERATION(RENORM_OP_BACKWARD_APPLY, backward_apply, FIELD(x, tensor, input, always), FIELD(dy, tensor, input, always),
-                FIELD(gamma, parameter, input, optional), FIELD(mean, channels, input, always),
-                FIELD(sigma, channels, input, always), FIELD(r, channels, input, renorm), FIELD(d, channels, input, renorm),
-                FIELD(count, one, input, optional), FIELD(sum_dy, channels, input, always),
-                FIELD(sum_dy_xhat, channels, input, always), FIELD(dx, tensor, output, optional),
-                FIELD(dgamma, parameter, output, optional), FIELD(dbeta, parameter, output, optional)),
+                FIELD(gamma, parameter, input, optional), FIELD(mean, channels, input, always), FIELD(sigma, channels, input, always),
+                FIELD(r, channels, input, renorm), FIELD(d, channels, input, renorm), FIELD(count, counts, input, optional),
+                FIELD(sum_dy, channels, input, always), FIELD(sum_dy_xhat, channels, input, always), FIELD(dx, tensor, output, optional),
+                FIELD(dgamma, parameter, output, optional), FIELD(dbeta, parameter, output, optional), FIELD(mask, mask, input, masked)),
   };
 }
 
@@ -124,25 +126,33 @@ renorm_desc small_desc() {
   return desc;
 }
 
+renorm_desc full_desc() {
+  renorm_desc desc = small_desc();
+  desc.groups = 2;
+  desc.group_order = RENORM_GROUPS_INTERLEAVED;
+  desc.mask_kind = RENORM_MASK_BYTES;
+  return desc;
+}
+
 std::vector<renorm_desc> every_layout_and_dtype(std::vector<extents> const& shapes) {
   std::vector<renorm_desc> all;
-  for (renorm_layout const layout : {RENORM_NCHW, RENORM_NHWC})
-    for (renorm_dtype const dtype : {RENORM_F32, RENORM_F64})
-      for (extents const& e : shapes) {
-        renorm_desc desc = small_desc();
-        desc.layout = layout;
-        desc.dtype = dtype;
-        desc.n = e.n;
-        desc.c = e.c;
-        desc.s = e.s;
-        all.push_back(desc);
-      }
+  for (renorm_desc desc : {small_desc(), full_desc()})
+    for (renorm_layout const layout : {RENORM_NCHW, RENORM_NHWC})
+      for (renorm_dtype const dtype : {RENORM_F32, RENORM_F64})
+        for (extents const& e : shapes) {
+          desc.layout = layout;
+          desc.dtype = dtype;
+          desc.n = e.n;
+          desc.c = e.c;
+          desc.s = e.s;
+          all.push_back(desc);
+        }
   return all;
 }
 
 std::string describe(operation const& op, renorm_desc const& d) {
   return std::string(op.name) + (d.layout == RENORM_NCHW ? " nchw " : " nhwc ") + (d.dtype == RENORM_F32 ? "f32 " : "f64 ") +
-         std::to_string(d.n) + "x" + std::to_string(d.c) + "x" + std::to_string(d.s);
+         std::to_string(d.n) + "x" + std::to_string(d.c) + "x" + std::to_string(d.s) + (d.groups > 1 ? " groups" : "");
 }
 
 call::call(operation const& operation, renorm_desc const& desc) : op(operation), made_for(desc) {
@@ -162,6 +172,7 @@ call::call(operation const& operation, renorm_desc const& desc) : op(operation),
   }
   memory.assign(end + workspace_bytes + margin, canary);
   for (std::size_t i = 0; i < op.fields.size(); ++i) {
+    if (op.fields[i].when == need::masked && desc.mask_kind == RENORM_MASK_NONE) continue;
     point(op.fields[i].name, memory.data() + offsets[i]);
     if (op.fields[i].how != use::output) fill(op.fields[i]);
   }
@@ -171,10 +182,15 @@ call::call(operation const& operation, renorm_desc const& desc) : op(operation),
 }
 
 // Values that suit every array: tensors in [-2, 2); everything else, variances and deviations among it, in [0.5, 1.5);
-// counts, num_batches too, are n*s.
+// counts, num_batches too, are n*s. Of each sample the last position is masked.
 void call::fill(field const& f) {
-  if (f.size == extent::one) {
-    integer(f.name) = made_for.n * made_for.s;
+  if (f.integers()) {
+    std::fill_n(&integer(f.name), length(f.name), made_for.n * made_for.s);
+    return;
+  }
+  if (f.size == extent::mask) {
+    auto* const mask = static_cast<unsigned char*>(pointer(f.name));
+    for (std::size_t i = 0; i < length(f.name); ++i) mask[i] = (i + 1) % static_cast<std::size_t>(made_for.s) != 0 ? 0xff : 0;
     return;
   }
   std::mt19937 random(seed_of(f.name));
@@ -186,19 +202,40 @@ void call::fill(field const& f) {
 
 std::size_t call::element_size(extent size) const {
   switch (size) {
-    case extent::tensor: return size_of(made_for.dtype);
-    case extent::parameter: return size_of(or_default(made_for.param_dtype, made_for.dtype));
-    case extent::running: return size_of(or_default(made_for.stats_dtype, made_for.dtype));
-    case extent::channels: return sizeof(double);
-    case extent::one: break;
+    case extent::tensor:
+      return size_of(made_for.dtype);
+    case extent::parameter:
+      return size_of(or_default(made_for.param_dtype, made_for.dtype));
+    case extent::running:
+      return size_of(or_default(made_for.stats_dtype, made_for.dtype));
+    case extent::channels:
+      return sizeof(double);
+    case extent::mask:
+      return 1;
+    case extent::counts:
+    case extent::one:
+      break;
   }
   return sizeof(int64_t);
 }
 
 std::size_t call::count(extent size) const {
-  if (size == extent::one) return 1;
-  std::size_t const c = static_cast<std::size_t>(made_for.c);
-  return size == extent::tensor ? static_cast<std::size_t>(made_for.n * made_for.s) * c : c;
+  std::size_t const c = static_cast<std::size_t>(made_for.c), positions = static_cast<std::size_t>(made_for.n * made_for.s);
+  std::size_t const groups = made_for.groups > 1 ? static_cast<std::size_t>(made_for.groups) : 1;
+  switch (size) {
+    case extent::one:
+      return 1;
+    case extent::counts:
+      return groups;
+    case extent::mask:
+      return positions;
+    case extent::tensor:
+      return positions * c;
+    case extent::channels:
+      return groups * c;
+    default:
+      return c;
+  }
 }
 
 std::size_t call::length(std::string const& name) const { return count(op.find(name).size); }
@@ -235,8 +272,7 @@ std::size_t call::index(int64_t sample, int64_t channel, int64_t position) const
 
 renorm_status call::run() const {
   auto const passed = [&](part p) -> void const* { return parts[p].empty() ? nullptr : parts[p].data(); };
-  return op.run(static_cast<renorm_desc const*>(passed(desc_part)), passed(args_part),
-                static_cast<renorm_exec const*>(passed(exec_part)));
+  return op.run(static_cast<renorm_desc const*>(passed(desc_part)), passed(args_part), static_cast<renorm_exec const*>(passed(exec_part)));
 }
 
 results call::outputs() const {

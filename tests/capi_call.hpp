@@ -13,9 +13,9 @@
 
 namespace capi {
 
-enum class extent { tensor, parameter, running, channels, one };
+enum class extent { tensor, parameter, running, channels, counts, one, mask };  // channels, counts: of each group
 enum class use { input, output, updated };
-enum class need { always, renorm, optional };  // in the default call; renorm: with RENORM_FLAG_BATCH_RENORM
+enum class need { always, renorm, masked, optional };  // renorm: with RENORM_FLAG_BATCH_RENORM; masked: with a mask_kind
 
 struct field {
   char const* name;
@@ -25,6 +25,7 @@ struct field {
   need when;
 
   bool written() const { return how != use::input; }
+  bool integers() const { return size == extent::counts || size == extent::one; }
 };
 
 struct operation {
@@ -46,7 +47,10 @@ using results = std::map<std::string, bytes>;  // output arrays by name
 // 2x3x4 floats, NCHW, batch renorm.
 renorm_desc small_desc();
 
-// Batch renorm of each extents in both layouts, of float and of double.
+// The same in two groups, with a mask: every array is read.
+renorm_desc full_desc();
+
+// Batch renorm of each extents in both layouts, of float and of double, as it is, and in groups with a mask.
 struct extents {
   int64_t n, c, s;
 };
@@ -60,7 +64,7 @@ class call {
  public:
   enum part { desc_part, args_part, exec_part };
 
-  explicit call(operation const& op, renorm_desc const& desc = small_desc());
+  explicit call(operation const& op, renorm_desc const& desc = full_desc());
   call(call const&) = delete;
   call& operator=(call const&) = delete;
 
@@ -87,7 +91,7 @@ class call {
   std::size_t length(std::string const& name) const;
 
   renorm_status run() const;
-  results outputs() const;  // of arrays that are not NULL
+  results outputs() const;                                                             // of arrays that are not NULL
   bytes arrays() const { return bytes(memory.begin(), memory.begin() + arrays_end); }  // all of them and the canaries around them
 
  private:

@@ -125,10 +125,12 @@ std::vector<misuse> desc_misuses() {
        },
        RENORM_ERROR_UNSUPPORTED, "stats_dtype"},
       {"epilogue 1", set(&desc::epilogue, 1), RENORM_ERROR_UNSUPPORTED, "epilogue"},
-      {"groups 2", set<int64_t>(&desc::groups, 2), RENORM_ERROR_UNSUPPORTED, "groups"},
+      {"groups*c overflows", set(&desc::groups, int64_max), RENORM_ERROR_OVERFLOW, "groups"},
       {"groups -1", set<int64_t>(&desc::groups, -1), RENORM_ERROR_VALUE, "groups"},
-      {"group_order 1", set(&desc::group_order, 1), RENORM_ERROR_UNSUPPORTED, "group_order"},
-      {"mask_kind 1", set(&desc::mask_kind, 1), RENORM_ERROR_UNSUPPORTED, "mask_kind"},
+      {"group_order 2", set(&desc::group_order, 2), RENORM_ERROR_UNSUPPORTED, "group_order"},
+      {"group_order -1", set(&desc::group_order, -1), RENORM_ERROR_UNSUPPORTED, "group_order"},
+      {"mask_kind 3", set(&desc::mask_kind, 3), RENORM_ERROR_UNSUPPORTED, "mask_kind"},
+      {"mask_kind -1", set(&desc::mask_kind, -1), RENORM_ERROR_UNSUPPORTED, "mask_kind"},
       {"eps -1e-5", set(&desc::eps, -1e-5), RENORM_ERROR_VALUE, "eps"},
       {"eps inf", set(&desc::eps, inf), RENORM_ERROR_VALUE, "eps"},
       {"eps NaN", set(&desc::eps, nan), RENORM_ERROR_VALUE, "eps"},
@@ -316,9 +318,9 @@ TEST(Misuse, NullArraysThatDependOnOthers) {
 TEST(Misuse, ArgsFlags) {
   for (operation const& op : operations())
     for (uint32_t const flags : {1u, 0x80000000u})
-      expect_refused(op, {"flags of args",
-                          [=](call& c) { std::memcpy(c.parts[call::args_part].data() + sizeof(uint32_t), &flags, sizeof flags); },
-                          RENORM_ERROR_UNSUPPORTED, "flags"});
+      expect_refused(
+          op, {"flags of args", [=](call& c) { std::memcpy(c.parts[call::args_part].data() + sizeof(uint32_t), &flags, sizeof flags); },
+               RENORM_ERROR_UNSUPPORTED, "flags"});
 }
 
 misuse bad_integer(char const* name, int64_t value, renorm_status expected = RENORM_ERROR_VALUE) {
@@ -328,7 +330,7 @@ misuse bad_integer(char const* name, int64_t value, renorm_status expected = REN
 TEST(Misuse, Counts) {
   for (operation const& op : operations())
     for (field const& f : op.fields)
-      if (f.size == extent::one && f.how != use::output && std::string(f.name) != "num_batches") {
+      if (f.integers() && f.how != use::output && std::string(f.name) != "num_batches") {
         expect_refused(op, bad_integer(f.name, -1));
         expect_refused(op, bad_integer(f.name, std::numeric_limits<int64_t>::min()));
       }
@@ -429,8 +431,8 @@ TEST(Misuse, OverlapOfAThirdArrayWithOneInPlace) {
     renorm_op op;
     char const *input, *output, *third;
   } const cases[] = {
-      {RENORM_OP_TRAIN, "x", "y", "gamma"},       {RENORM_OP_TRAIN, "x", "y", "mean"},   {RENORM_OP_TRAIN, "x", "y", "running_mean"},
-      {RENORM_OP_INFERENCE, "x", "y", "beta"},    {RENORM_OP_APPLY, "x", "y", "center"}, {RENORM_OP_BACKWARD, "dy", "dx", "gamma"},
+      {RENORM_OP_TRAIN, "x", "y", "gamma"},      {RENORM_OP_TRAIN, "x", "y", "mean"},   {RENORM_OP_TRAIN, "x", "y", "running_mean"},
+      {RENORM_OP_INFERENCE, "x", "y", "beta"},   {RENORM_OP_APPLY, "x", "y", "center"}, {RENORM_OP_BACKWARD, "dy", "dx", "gamma"},
       {RENORM_OP_BACKWARD, "x", "dx", "dgamma"},
   };
   for (auto const& one : cases) {

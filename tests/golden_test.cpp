@@ -52,6 +52,14 @@ class Golden : public IsaTest, public testing::WithParamInterface<std::string> {
     p.beta = g_.values("beta");
     p.running_mean = g_.values("running_mean");
     p.running_var = g_.values(tracks_sigma() ? "running_sigma" : "running_var");
+    if (g_.has("groups")) {
+      p.desc.groups = g_.integer("groups");
+      p.desc.group_order = g_.text("order") == "interleaved" ? RENORM_GROUPS_INTERLEAVED : RENORM_GROUPS_CONTIGUOUS;
+    }
+    if (g_.flag("masked")) {
+      p.desc.mask_kind = RENORM_MASK_BYTES;
+      for (double valid : g_.values("mask")) p.mask.push_back(valid != 0 ? 0x80 : 0);
+    }
     return p;
   }
 
@@ -112,6 +120,14 @@ class Golden : public IsaTest, public testing::WithParamInterface<std::string> {
   void run_schedule();
 };
 
+// Whether lengths can say the same.
+bool is_prefix_mask(problem const& p) {
+  for (std::size_t i = 0; i < p.n(); ++i)
+    for (std::size_t k = 1; k < p.s(); ++k)
+      if (p.valid(i, k) && !p.valid(i, k - 1)) return false;
+  return true;
+}
+
 void Golden::run_train() {
   problem p = make_problem();
   auto const check = [&](std::string const& spread) {
@@ -124,6 +140,13 @@ void Golden::run_train() {
       set_kind(p, types, layout);
       check_training(p, want);
     });
+    if (p.desc.mask_kind == RENORM_MASK_NONE || !is_prefix_mask(p)) return;
+    p.desc.mask_kind = RENORM_MASK_LENGTHS;
+    for_each_kind([&](element_types const& types, renorm_layout layout) {
+      set_kind(p, types, layout);
+      check_training(p, want);
+    });
+    p.desc.mask_kind = RENORM_MASK_BYTES;
   };
   if (tracks_sigma()) {
     check("new_running_sigma");
@@ -131,7 +154,7 @@ void Golden::run_train() {
   }
   check("new_running_var_biased");
   p.desc.flags |= RENORM_FLAG_UNBIASED_RUNNING;
-  check(p.per_channel() > 1 ? "new_running_var_unbiased" : "new_running_var_biased");
+  check(g_.integer("m") > 1 ? "new_running_var_unbiased" : "new_running_var_biased");
 }
 
 void Golden::run_infer() {
@@ -195,7 +218,7 @@ void Golden::run_schedule() {
 
 TEST_P(Golden, Agrees) {
   std::string const op = g_.text("op");
-  if (op == "bn_train" || op == "brn_train") run_train();
+  if (op == "bn_train" || op == "brn_train" || op == "bn_groups" || op == "brn_groups") run_train();
   else if (op == "bn_infer" || op == "brn_infer") run_infer();
   else if (op == "brn_sequence") run_sequence(0, tracks_sigma() ? "new_running_sigma" : "new_running_var");
   else if (op == "brn_schedule") run_schedule();
@@ -207,7 +230,7 @@ TEST_P(Golden, Agrees) {
 
 INSTANTIATE_TEST_SUITE_P(Cases, Golden, testing::ValuesIn(case_names()), [](auto const& info) { return info.param; });
 
-TEST(GoldenData, IsComplete) { EXPECT_EQ(case_names().size(), 65u); }
+TEST(GoldenData, IsComplete) { EXPECT_EQ(case_names().size(), 74u); }
 
 }  // namespace
 }  // namespace renorm_test

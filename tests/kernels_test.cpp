@@ -58,6 +58,13 @@ template <class T> struct grid_of {
   // Samples of all channels back to back; rows of length columns.
   renorm::planes planes() const { return {g.samples, g.channels * g.length, g.channels, g.length, g.length}; }
   renorm::pixels pixels() const { return {g.samples * g.channels, g.length, g.length}; }
+  // One for the runs of a sample. About half of the values are 0.
+  vector_at<T> mask() const {
+    vector_at<T> values(g.samples * g.length, g.where);
+    for (std::size_t i = 0; i < values.size(); ++i) values.data()[i] = value_at(i, 9) < 1 ? T(0) : T(1);
+    return values;
+  }
+  renorm::validity<T> valid(vector_at<T>& values) const { return {values.data(), g.length}; }
   vector_at<T> input(std::size_t count, unsigned seed) const { return {count, g.where, seed}; }
   vector_at<T> positive(std::size_t count, unsigned seed) const { return {count, g.where, seed, 0.25}; }
   vector_at<T> output(std::size_t count) const { return {count, g.where}; }
@@ -72,8 +79,10 @@ template <class T> using table = renorm::kernels<T>;
 
 template <class T> written moments_plane(table<T> const& k, grid_of<T> const& d) {
   auto x = d.input(d.values(), 1), pivot = d.input(d.g.channels, 2), sums = d.output(d.g.channels * 2 * renorm::lanes<T>);
-  k.moments_plane(d.planes(), x, pivot, sums);
-  return written() << sums;
+  auto masked = d.output(sums.size()), mask = d.mask();
+  k.moments_plane(d.planes(), x, {}, pivot, sums);
+  k.moments_plane(d.planes(), x, d.valid(mask), pivot, masked);
+  return written() << sums << masked;
 }
 template <class T> written moments_pixels(table<T> const& k, grid_of<T> const& d) {
   auto x = d.input(d.values(), 1), pivot = d.input(d.g.length, 2), s = d.input(d.g.length, 3), q = d.positive(d.g.length, 4);
@@ -82,9 +91,10 @@ template <class T> written moments_pixels(table<T> const& k, grid_of<T> const& d
 }
 template <class T> written grad_moments_plane(table<T> const& k, grid_of<T> const& d) {
   auto x = d.input(d.values(), 1), dy = d.input(d.values(), 2), center = d.input(d.g.channels, 3), inv = d.positive(d.g.channels, 4);
-  auto sums = d.output(d.g.channels * 2 * renorm::lanes<T>);
-  k.grad_moments_plane(d.planes(), x, dy, center, inv, sums);
-  return written() << sums;
+  auto sums = d.output(d.g.channels * 2 * renorm::lanes<T>), masked = d.output(sums.size()), mask = d.mask();
+  k.grad_moments_plane(d.planes(), x, dy, {}, center, inv, sums);
+  k.grad_moments_plane(d.planes(), x, dy, d.valid(mask), center, inv, masked);
+  return written() << sums << masked;
 }
 template <class T> written grad_moments_pixels(table<T> const& k, grid_of<T> const& d) {
   auto x = d.input(d.values(), 1), dy = d.input(d.values(), 2), center = d.input(d.g.length, 3), inv = d.positive(d.g.length, 4);
@@ -106,15 +116,17 @@ template <class T> written fold_pixels(table<T> const& k, grid_of<T> const& d) {
 }
 template <class T> written settle_moments(table<T> const& k, grid_of<T> const& d) {
   auto pivot = d.input(d.g.length, 1);
-  auto sum = d.wide(d.g.length, 2), squares = d.wide_positive(d.g.length, 3), mean = d.wide_output(d.g.length), m2 = d.wide_output(d.g.length);
+  auto sum = d.wide(d.g.length, 2), squares = d.wide_positive(d.g.length, 3), mean = d.wide_output(d.g.length),
+       m2 = d.wide_output(d.g.length);
   k.settle_moments(d.g.length, 2, pivot, sum, squares, mean, m2);
   return written() << mean << m2;
 }
 template <class T> written wide_moments(table<T> const& k, grid_of<T> const& d) {
-  auto x = d.input(d.values() + 1, 1);
-  auto mean = d.wide_output(1), m2 = d.wide_output(1);
-  k.wide_moments({d.g.samples * d.g.channels, d.g.length, d.g.length + 1, 1}, x, mean, m2);
-  return written() << mean << m2;
+  auto x = d.input(d.values() + 1, 1), mask = d.mask();
+  auto mean = d.wide_output(1), m2 = d.wide_output(1), masked_mean = d.wide_output(1), masked_m2 = d.wide_output(1);
+  k.wide_moments({d.g.samples * d.g.channels, d.g.length, d.g.length + 1, 1}, x, {}, static_cast<double>(d.values() + 1), mean, m2);
+  k.wide_moments({d.g.samples, d.g.channels * d.g.length, d.g.length, 1}, x, d.valid(mask), 3, masked_mean, masked_m2);
+  return written() << mean << m2 << masked_mean << masked_m2;
 }
 template <class T> written affine_plane(table<T> const& k, grid_of<T> const& d) {
   auto x = d.input(d.values(), 1), center = d.input(d.g.channels, 2), scale = d.input(d.g.channels, 3), shift = d.input(d.g.channels, 4);
@@ -141,6 +153,11 @@ template <class T> written grad_affine_pixels(table<T> const& k, grid_of<T> cons
   auto center = row(3), inv = row(4), off = row(5), scale = row(6), c1 = row(7), c2 = row(8);
   k.grad_affine_pixels(d.pixels(), x, dy, {center, inv, off, scale, c1, c2}, dx, d.g.stream);
   return written() << dx;
+}
+template <class T> written clear_plane(table<T> const& k, grid_of<T> const& d) {
+  auto y = d.input(d.values(), 1), mask = d.mask();
+  k.clear_plane(d.planes(), d.valid(mask), y);
+  return written() << y;
 }
 template <class T> written narrow_affine(table<T> const& k, grid_of<T> const& d) {
   auto center = d.wide(d.g.length, 1), scale = d.wide(d.g.length, 2), shift = d.wide(d.g.length, 3);
@@ -169,7 +186,8 @@ template <class T> written settle_grad(table<T> const& k, grid_of<T> const& d) {
 using channel_table = renorm::channel_kernels;
 
 template <class T> written merge(channel_table const& k, grid_of<T> const& d) {
-  auto mean = d.wide(d.g.length, 1), m2 = d.wide_positive(d.g.length, 2), other = d.wide(d.g.length, 3), other_m2 = d.wide_positive(d.g.length, 4);
+  auto mean = d.wide(d.g.length, 1), m2 = d.wide_positive(d.g.length, 2), other = d.wide(d.g.length, 3),
+       other_m2 = d.wide_positive(d.g.length, 4);
   k.merge(d.g.length, 3, 5, mean, m2, other, other_m2);
   return written() << mean << m2;
 }
@@ -207,16 +225,20 @@ template <class T> written coefficients(channel_table const& k, grid_of<T> const
 }
 template <class T> written update_running(channel_table const& k, grid_of<T> const& d) {
   bool const f64 = sizeof(T) == sizeof(double);
-  auto mean = d.wide(d.g.length, 1), m2 = d.wide_positive(d.g.length, 2);
+  auto mean = d.wide(3 * d.g.length, 1), m2 = d.wide_positive(3 * d.g.length, 2);
   auto running_mean = d.input(d.g.length, 3), running_var = d.positive(d.g.length, 4);
-  EXPECT_EQ(k.update_running(d.g.length, {0.25, 3, true, 1e-3, false}, mean, m2, {running_mean.data(), f64}, {running_var.data(), f64}), 0u);
+  std::int64_t const counts[] = {5, 0, 3};
+  renorm::running_update const u = {0.25, {3, d.g.length, counts}, true, true, 1e-3, false};
+  EXPECT_EQ(k.update_running(d.g.length, u, mean, m2, {running_mean.data(), f64}, {running_var.data(), f64}), 0u);
   return written() << running_mean << running_var;
 }
 template <class T> written grad_parameters(channel_table const& k, grid_of<T> const& d) {
   bool const f64 = sizeof(T) == sizeof(double);
-  auto r = d.wide(d.g.length, 1), shift = d.wide(d.g.length, 2), s1 = d.wide(d.g.length, 3), s2 = d.wide(d.g.length, 4);
+  std::size_t const groups = 3;
+  auto const row = [&](unsigned seed) { return d.wide(groups * d.g.length, seed); };
+  auto r = row(1), shift = row(2), s1 = row(3), s2 = row(4);
   auto dgamma = d.output(d.g.length), dbeta = d.output(d.g.length);
-  k.grad_parameters(d.g.length, r, shift, s1, s2, {dgamma.data(), f64}, {dbeta.data(), f64});
+  k.grad_parameters(d.g.length, groups, d.g.length, r, shift, s1, s2, {dgamma.data(), f64}, {dbeta.data(), f64});
   return written() << dgamma << dbeta;
 }
 
@@ -277,13 +299,13 @@ template <class T, class Case> void compare_with_scalar(isas::entry const& e, Ca
 class kernels_on : public testing::TestWithParam<isas::entry> {};
 
 #define RENORM_KERNEL(name, ret, args)                                                                                              \
-  TEST_P(kernels_on, name) {                                                                                                       \
+  TEST_P(kernels_on, name) {                                                                                                        \
     compare_with_scalar<float>(GetParam(), [](renorm::isa const& i, grid_of<float> const& d) { return name<float>(i.f32, d); });    \
     compare_with_scalar<double>(GetParam(), [](renorm::isa const& i, grid_of<double> const& d) { return name<double>(i.f64, d); }); \
   }
-#define RENORM_CHANNEL_KERNEL(name, ret, args)                                                                                         \
-  TEST_P(kernels_on, name) {                                                                                                          \
-    compare_with_scalar<float>(GetParam(), [](renorm::isa const& i, grid_of<float> const& d) { return name<float>(i.channel, d); });   \
+#define RENORM_CHANNEL_KERNEL(name, ret, args)                                                                                          \
+  TEST_P(kernels_on, name) {                                                                                                            \
+    compare_with_scalar<float>(GetParam(), [](renorm::isa const& i, grid_of<float> const& d) { return name<float>(i.channel, d); });    \
     compare_with_scalar<double>(GetParam(), [](renorm::isa const& i, grid_of<double> const& d) { return name<double>(i.channel, d); }); \
   }
 #include "kernels/list.inc"
@@ -297,7 +319,8 @@ std::vector<isas::entry> isas_here() {
   return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(isa, kernels_on, testing::ValuesIn(isas_here()), [](auto const& info) { return std::string(info.param.code->name); });
+INSTANTIATE_TEST_SUITE_P(isa, kernels_on, testing::ValuesIn(isas_here()),
+                         [](auto const& info) { return std::string(info.param.code->name); });
 
 }  // namespace
 }  // namespace renorm_test

@@ -17,6 +17,16 @@
  *
  *   dx = gamma*r/sigma * (g - S1/m - xhat*S2/m),   dgamma = r*S2 + d*S1,   dbeta = S1
  *
+ * Groups, also called microbatches or ghost batches (paper, sections 4.2 and 4.3): with desc->groups = G > 1 the samples form G groups,
+ * and all of the above holds for each group by itself: its own mean, sigma, m, and its own r, d against the same running statistics from
+ * before the call. The running statistics are updated once, by the average over the groups weighted by m of mean and of the variance (or
+ * of sigma, where that is tracked), each with the Bessel factor of its group. dgamma and dbeta are sums over the groups. A group without
+ * a value (more groups than samples) has m = 0, mean = 0, m2 = 0, and changes nothing.
+ *
+ * Masks: with desc->mask_kind some positions [n][s] do not count, in all channels. Sums and m are over the valid ones; at the others y and
+ * dx are 0, and what x and dy hold there is ignored, NaN too. A mask that leaves nothing out gives the bits of no mask. A group without
+ * a valid position is a group without a value.
+ *
  * Rules that hold for every function, unless it says otherwise:
  *
  * - Structs are passed by pointer and begin with their size: clear the struct, then set struct_size to sizeof. Later
@@ -83,6 +93,17 @@ typedef int32_t renorm_layout;
 #define RENORM_NCHW 1 /* [n][c][s] */
 #define RENORM_NHWC 2 /* [n][s][c], channels last */
 
+/* Which samples are a group. Sizes are those of numpy's array_split, in both orders: the first n mod groups groups have one sample more. */
+typedef int32_t renorm_group_order;
+#define RENORM_GROUPS_CONTIGUOUS 0  /* consecutive samples */
+#define RENORM_GROUPS_INTERLEAVED 1 /* sample i is in group i mod groups */
+
+/* What args->mask is. */
+typedef int32_t renorm_mask_kind;
+#define RENORM_MASK_NONE 0    /* every position is valid; args->mask is not read */
+#define RENORM_MASK_BYTES 1   /* const uint8_t[n][s], not 0 where a position is valid */
+#define RENORM_MASK_LENGTHS 2 /* const int64_t[n] in [0, s]: so many of the first positions of a sample are valid */
+
 /* Element type. 0 is a default that each field of renorm_desc names. */
 typedef int32_t renorm_dtype;
 #define RENORM_F32 1
@@ -137,9 +158,9 @@ typedef struct renorm_desc {
   int32_t stats_dtype;   /* of running_mean, running_var: 0 for dtype, or RENORM_F64 (a float mean of 1e4 stops moving at momentum 0.01) */
   int32_t epilogue;      /* 0: none */
   int64_t n, c, s;       /* extents, >= 0 */
-  int64_t groups;        /* 0 or 1: one set of statistics for the whole batch */
-  int32_t group_order;   /* 0 */
-  int32_t mask_kind;     /* 0: every position is valid */
+  int64_t groups;        /* 0 or 1: one set of statistics for the whole batch. Inference and its backward pass do not read it */
+  int32_t group_order;   /* RENORM_GROUPS_* */
+  int32_t mask_kind;     /* RENORM_MASK_* */
   double eps;            /* >= 0, finite; added to the variance inside the root */
   double momentum;       /* in [0, 1]: the weight of the NEW batch. PyTorch's momentum; 1 minus that of TensorFlow, Keras, ONNX */
   double rmin;           /* in [0, 1], with RENORM_FLAG_RMIN */
@@ -239,7 +260,9 @@ RENORM_API renorm_status renorm_ramp_at(const renorm_ramp *ramp, int64_t step, d
  *
  * They are made of the parts below, in the same order, and give the same bits. Every operation returns RENORM_OK or one of
  * RENORM_ERROR_NULL, _STRUCT_SIZE, _VALUE, _UNSUPPORTED, _OVERFLOW, _ALIAS, _WORKSPACE, _OUT_OF_MEMORY, _ISA.
- * "P" is an array of c elements of desc->param_dtype, "R" one of desc->stats_dtype. flags of every args struct are 0.
+ * "P" is an array of c elements of desc->param_dtype, "R" one of desc->stats_dtype, "S" one of [groups][c] doubles (c without groups).
+ * A count is an array of one int64_t for each group. mask is as desc->mask_kind says, and needed if that is not 0; a length outside [0, s]
+ * is refused. flags of every args struct are 0.
  */
 
 /*
@@ -261,13 +284,15 @@ typedef struct renorm_train_args {
   int64_t *num_batches;   /* in/out, one value, >= 0: incremented when the running statistics are updated. Needed with
                              RENORM_FLAG_CUMULATIVE (start at 0), may be NULL otherwise */
   void *y;                /* may be x */
-  double *mean;           /* c, saved for the backward pass; may be NULL, like all below. Saved statistics kept as float lose
+  double *mean;           /* S, saved for the backward pass; may be NULL, like all below. Saved statistics kept as float lose
                              the accuracy of dx at large means: 1e-3 at mean 1e4, deviation 1 */
-  double *sigma;          /* c, the root, with Bessel's factor under RENORM_FLAG_UNBIASED */
-  double *r;              /* c, 1 for batch norm */
-  double *d;              /* c, 0 for batch norm */
-  int64_t *count;         /* 1 value: m */
+  double *sigma;          /* S, the root, with Bessel's factor under RENORM_FLAG_UNBIASED */
+  double *r;              /* S, 1 for batch norm */
+  double *d;              /* S, 0 for batch norm */
+  int64_t *count;         /* [groups], m of each */
   int64_t *nonfinite;     /* 1 value: number of channels whose statistics, or updated running statistics, are not finite */
+  double *m2;             /* S, sum((x - mean)^2): with count and mean the moments of the batch, as renorm_moments gives them */
+  const void *mask;
 } renorm_train_args;
 
 RENORM_API renorm_status renorm_train(const renorm_desc *desc, const renorm_train_args *args, const renorm_exec *exec);
@@ -282,6 +307,7 @@ typedef struct renorm_inference_args {
   const void *running_mean; /* R */
   const void *running_var;  /* R */
   void *y;                  /* may be x */
+  const void *mask;
 } renorm_inference_args;
 
 RENORM_API renorm_status renorm_inference(const renorm_desc *desc, const renorm_inference_args *args, const renorm_exec *exec);
@@ -296,14 +322,15 @@ typedef struct renorm_backward_args {
   const void *x;
   const void *dy;
   const void *gamma;      /* P, or NULL for 1 */
-  const double *mean;     /* c */
-  const double *sigma;    /* c */
-  const double *r;        /* c; read, and needed, with RENORM_FLAG_BATCH_RENORM */
-  const double *d;        /* c; the same */
-  const int64_t *count;   /* 1 value: m, >= 0; NULL for n*s */
+  const double *mean;     /* S */
+  const double *sigma;    /* S */
+  const double *r;        /* S; read, and needed, with RENORM_FLAG_BATCH_RENORM */
+  const double *d;        /* S; the same */
+  const int64_t *count;   /* [groups], m of each, >= 0; NULL: what the tensor and the mask have */
   void *dx;               /* NULL: not wanted. May be dy or x */
   void *dgamma;           /* P, or NULL */
   void *dbeta;            /* P, or NULL */
+  const void *mask;
 } renorm_backward_args;
 
 RENORM_API renorm_status renorm_backward(const renorm_desc *desc, const renorm_backward_args *args, const renorm_exec *exec);
@@ -323,6 +350,7 @@ typedef struct renorm_inference_backward_args {
   void *dx;                 /* NULL: not wanted. May be dy or x */
   void *dgamma;             /* P, or NULL */
   void *dbeta;              /* P, or NULL */
+  const void *mask;
 } renorm_inference_backward_args;
 
 RENORM_API renorm_status renorm_inference_backward(const renorm_desc *desc, const renorm_inference_backward_args *args,
@@ -339,9 +367,10 @@ typedef struct renorm_moments_args {
   uint32_t struct_size;
   uint32_t flags;
   const void *x;
-  int64_t *count;  /* 1 value */
-  double *mean;    /* c */
-  double *m2;      /* c */
+  int64_t *count;  /* [groups] */
+  double *mean;    /* S */
+  double *m2;      /* S */
+  const void *mask;
 } renorm_moments_args;
 
 RENORM_API renorm_status renorm_moments(const renorm_desc *desc, const renorm_moments_args *args, const renorm_exec *exec);
@@ -349,17 +378,18 @@ RENORM_API renorm_status renorm_moments(const renorm_desc *desc, const renorm_mo
 /*
  * Merges the moments of another part of the batch into (count, mean, m2): T. Chan, G. Golub, R. LeVeque, "Updating formulae
  * and a pairwise algorithm for computing sample variances" (1979), equations 2.1. A count of 0 is an empty part, on either
- * side. The order of merges decides the last bits: keep it fixed. Of desc, c is read; counts must not overflow.
+ * side. The order of merges decides the last bits: keep it fixed. Of desc, c and groups are read; counts must not
+ * overflow.
  */
 typedef struct renorm_merge_args {
   uint32_t struct_size;
   uint32_t flags;
-  int64_t *count;              /* 1 value, in/out, >= 0 */
-  double *mean;                /* c, in/out */
-  double *m2;                  /* c, in/out */
-  const int64_t *other_count;  /* 1 value, >= 0 */
-  const double *other_mean;    /* c */
-  const double *other_m2;      /* c */
+  int64_t *count;              /* [groups], in/out, >= 0 */
+  double *mean;                /* S, in/out */
+  double *m2;                  /* S, in/out */
+  const int64_t *other_count;  /* [groups], >= 0 */
+  const double *other_mean;    /* S */
+  const double *other_m2;      /* S */
 } renorm_merge_args;
 
 RENORM_API renorm_status renorm_merge(const renorm_desc *desc, const renorm_merge_args *args, const renorm_exec *exec);
@@ -368,9 +398,9 @@ RENORM_API renorm_status renorm_merge(const renorm_desc *desc, const renorm_merg
 typedef struct renorm_update_running_args {
   uint32_t struct_size;
   uint32_t flags;
-  const int64_t *count;   /* 1 value, >= 0 */
-  const double *mean;     /* c */
-  const double *m2;       /* c */
+  const int64_t *count;   /* [groups], >= 0 */
+  const double *mean;     /* S */
+  const double *m2;       /* S */
   void *running_mean;     /* R, in/out */
   void *running_var;      /* R, in/out */
   int64_t *num_batches;   /* as in renorm_train_args */
@@ -387,15 +417,15 @@ RENORM_API renorm_status renorm_update_running(const renorm_desc *desc, const re
 typedef struct renorm_correction_args {
   uint32_t struct_size;
   uint32_t flags;
-  const int64_t *count;     /* 1 value, >= 0 */
-  const double *mean;       /* c */
-  const double *m2;         /* c */
+  const int64_t *count;     /* [groups], >= 0 */
+  const double *mean;       /* S */
+  const double *m2;         /* S */
   const void *running_mean; /* R; read, and needed, with RENORM_FLAG_BATCH_RENORM */
   const void *running_var;  /* R; the same */
   double sigma_floor;       /* >= 0, finite; 0 for none */
-  double *sigma;            /* c */
-  double *r;                /* c, or NULL */
-  double *d;                /* c, or NULL */
+  double *sigma;            /* S */
+  double *r;                /* S, or NULL */
+  double *d;                /* S, or NULL */
 } renorm_correction_args;
 
 RENORM_API renorm_status renorm_correction(const renorm_desc *desc, const renorm_correction_args *args, const renorm_exec *exec);
@@ -407,17 +437,17 @@ RENORM_API renorm_status renorm_correction(const renorm_desc *desc, const renorm
 typedef struct renorm_coefficients_args {
   uint32_t struct_size;
   uint32_t flags;
-  const double *mean;       /* c, or NULL together with sigma */
-  const double *sigma;      /* c */
-  const double *r;          /* c, or NULL for 1 */
-  const double *d;          /* c, or NULL for 0 */
+  const double *mean;       /* S, or NULL together with sigma */
+  const double *sigma;      /* S */
+  const double *r;          /* S, or NULL for 1 */
+  const double *d;          /* S, or NULL for 0 */
   const void *running_mean; /* R; read, and needed, if mean is NULL */
   const void *running_var;  /* R; the same */
   const void *gamma;        /* P, or NULL for 1 */
   const void *beta;         /* P, or NULL for 0 */
-  double *center;           /* c */
-  double *scale;            /* c */
-  double *shift;            /* c */
+  double *center;           /* S */
+  double *scale;            /* S */
+  double *shift;            /* S */
 } renorm_coefficients_args;
 
 RENORM_API renorm_status renorm_coefficients(const renorm_desc *desc, const renorm_coefficients_args *args,
@@ -428,10 +458,11 @@ typedef struct renorm_apply_args {
   uint32_t struct_size;
   uint32_t flags;
   const void *x;
-  const double *center;  /* c */
-  const double *scale;   /* c */
-  const double *shift;   /* c */
+  const double *center;  /* S */
+  const double *scale;   /* S */
+  const double *shift;   /* S */
   void *y;               /* may be x */
+  const void *mask;
 } renorm_apply_args;
 
 RENORM_API renorm_status renorm_apply(const renorm_desc *desc, const renorm_apply_args *args, const renorm_exec *exec);
@@ -442,10 +473,11 @@ typedef struct renorm_backward_reduce_args {
   uint32_t flags;
   const void *x;
   const void *dy;
-  const double *mean;    /* c */
-  const double *sigma;   /* c */
-  double *sum_dy;        /* c */
-  double *sum_dy_xhat;   /* c */
+  const double *mean;    /* S */
+  const double *sigma;   /* S */
+  double *sum_dy;        /* S */
+  double *sum_dy_xhat;   /* S */
+  const void *mask;
 } renorm_backward_reduce_args;
 
 RENORM_API renorm_status renorm_backward_reduce(const renorm_desc *desc, const renorm_backward_reduce_args *args,
@@ -461,16 +493,17 @@ typedef struct renorm_backward_apply_args {
   const void *x;              /* x and dy are read, and needed, if dx is not NULL */
   const void *dy;
   const void *gamma;          /* P, or NULL for 1 */
-  const double *mean;         /* c; mean and sigma are read, and needed, if dx is not NULL */
-  const double *sigma;        /* c */
-  const double *r;            /* c; read, and needed, with RENORM_FLAG_BATCH_RENORM */
-  const double *d;            /* c; the same */
-  const int64_t *count;       /* 1 value: m of the whole batch, >= 0; NULL for n*s */
-  const double *sum_dy;       /* c */
-  const double *sum_dy_xhat;  /* c */
+  const double *mean;         /* S; mean and sigma are read, and needed, if dx is not NULL */
+  const double *sigma;        /* S */
+  const double *r;            /* S; read, and needed, with RENORM_FLAG_BATCH_RENORM */
+  const double *d;            /* S; the same */
+  const int64_t *count;       /* [groups], m of the whole batch, >= 0; NULL: what the tensor and the mask have */
+  const double *sum_dy;       /* S */
+  const double *sum_dy_xhat;  /* S */
   void *dx;                   /* NULL: not wanted. May be dy or x */
   void *dgamma;               /* P, or NULL */
   void *dbeta;                /* P, or NULL */
+  const void *mask;           /* read, and needed, if dx is not NULL */
 } renorm_backward_apply_args;
 
 RENORM_API renorm_status renorm_backward_apply(const renorm_desc *desc, const renorm_backward_apply_args *args,

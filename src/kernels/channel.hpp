@@ -75,21 +75,42 @@ RENORM_INLINE vec<double> is_finite(vec<double> v, bool f64) {
   return select(v < bound, select(wide(0) - bound < v, wide(1), no), no);
 }
 
+struct batch_statistics {
+  vec<double> mean, spread;
+};
+
+template <class K> RENORM_INLINE batch_statistics average_groups(running_update const& u, double total, double const* mean,
+                                                                 double const* m2, std::size_t c, K k) {
+  batch_statistics batch = {wide(0), wide(0)};
+  for (std::size_t g = 0; g < u.groups.groups; ++g) {
+    std::int64_t const count = u.groups.count[g];
+    if (count == 0) continue;
+    std::size_t const at = g * u.groups.pitch + c;
+    vec<double> const share = wide(static_cast<double>(count) / total);
+    vec<double> const var = load_wide(m2 + at, k) / wide(divisor_of(count, u.bessel));
+    batch.mean = fma(share, load_wide(mean + at, k), batch.mean);
+    batch.spread = fma(share, u.track_sigma ? sqrt(var + wide(u.eps)) : var, batch.spread);
+  }
+  return batch;
+}
+
 // running += weight*(batch - running), where running arrays are given. Returns how many channels have batch statistics or new
 // running statistics that are not finite.
 std::size_t update_running(std::size_t channels, running_update const& u, double const* mean, double const* m2, typed_out running_mean,
                            typed_out running_var) {
   vec<double> nonfinite = wide(0);
   bool const track = running_mean.data != nullptr;
+  double total = 0;
+  for (std::size_t g = 0; g < u.groups.groups; ++g) total += static_cast<double>(u.groups.count[g]);
   sweep<vec<double>>(channels, [&](std::size_t c, auto k) RENORM_LAMBDA {
-    vec<double> const batch_mean = load_wide(mean + c, k), var = load_wide(m2 + c, k) / wide(u.divisor);
-    vec<double> ok = is_finite(batch_mean, true) * is_finite(var, true);
+    batch_statistics const batch = average_groups(u, total, mean, m2, c, k);
+    vec<double> ok = is_finite(batch.mean, true) * is_finite(batch.spread, true);
     if (track) {
-      auto const blend = [&](vec<double> old, vec<double> batch) RENORM_LAMBDA { return fma(wide(u.weight), batch - old, old); };
+      auto const blend = [&](vec<double> old, vec<double> now) RENORM_LAMBDA { return fma(wide(u.weight), now - old, old); };
       vec<double> const old_mean = load_typed({running_mean.data, running_mean.f64}, c, k);
       vec<double> const old_var = load_typed({running_var.data, running_var.f64}, c, k);
-      vec<double> const new_mean = blend(old_mean, batch_mean);
-      vec<double> const new_var = blend(old_var, u.track_sigma ? sqrt(var + wide(u.eps)) : var);
+      vec<double> const new_mean = blend(old_mean, batch.mean);
+      vec<double> const new_var = blend(old_var, batch.spread);
       ok = ok * is_finite(new_mean, running_mean.f64) * is_finite(new_var, running_var.f64);
       vec<double> const update = u.skip_nonfinite ? ok : wide(1);
       store_typed(running_mean, c, k, select(wide(0) < update, new_mean, old_mean));
@@ -100,13 +121,20 @@ std::size_t update_running(std::size_t channels, running_update const& u, double
   return static_cast<std::size_t>(fold(nonfinite));
 }
 
-// dgamma = r*S2 + d*S1, dbeta = S1, each where wanted.
-void grad_parameters(std::size_t channels, double const* r, double const* d, double const* sum_dy, double const* sum_dy_xhat,
-                     typed_out dgamma, typed_out dbeta) {
+// dgamma = r*S2 + d*S1, dbeta = S1, each where wanted, summed over groups at a distance of pitch.
+void grad_parameters(std::size_t channels, std::size_t groups, std::size_t pitch, double const* r, double const* d, double const* sum_dy,
+                     double const* sum_dy_xhat, typed_out dgamma, typed_out dbeta) {
   sweep<vec<double>>(channels, [&](std::size_t c, auto k) RENORM_LAMBDA {
-    vec<double> const s1 = load_wide(sum_dy + c, k), s2 = load_wide(sum_dy_xhat + c, k);
-    if (dgamma.data != nullptr) store_typed(dgamma, c, k, fma(load_or(r, c, k, 1), s2, load_or(d, c, k, 0) * s1));
-    if (dbeta.data != nullptr) store_typed(dbeta, c, k, s1);
+    auto const of_gamma = [&](std::size_t at) RENORM_LAMBDA {
+      return fma(load_or(r, at, k, 1), load_wide(sum_dy_xhat + at, k), load_or(d, at, k, 0) * load_wide(sum_dy + at, k));
+    };
+    vec<double> gamma = of_gamma(c), beta = load_wide(sum_dy + c, k);
+    for (std::size_t g = 1; g < groups; ++g) {
+      gamma = gamma + of_gamma(g * pitch + c);
+      beta = beta + load_wide(sum_dy + g * pitch + c, k);
+    }
+    if (dgamma.data != nullptr) store_typed(dgamma, c, k, gamma);
+    if (dbeta.data != nullptr) store_typed(dbeta, c, k, beta);
   });
 }
 

@@ -13,11 +13,16 @@ template <class V> RENORM_INLINE void add_grad_moments(V x, V dy, V center, V in
 
 // sums[channel] = {lanes of S1, lanes of S2}, over all samples.
 template <class V, class T = typename V::value>
-void grad_moments_plane(planes const& p, T const* x, T const* dy, T const* center, T const* inv, T* sums) {
-  sum_planes<V>(p, sums, [&](std::size_t c, std::size_t run, lane_set<V>& s1, lane_set<V>& s2) RENORM_LAMBDA {
-    V const mean = V::set(center[c]), scale = V::set(inv[c]), zero = V::set(T(0));
-    for_each_lane<V>(p.length, [&](std::size_t r, std::size_t j, auto k) RENORM_LAMBDA {
-      add_grad_moments(V::load(x + run + j, k, mean), V::load(dy + run + j, k, zero), mean, scale, s1.r[r], s2.r[r]);
+void grad_moments_plane(planes const& p, T const* x, T const* dy, validity<T> const& valid, T const* center, T const* inv, T* sums) {
+  with_validity<V>(valid, [&](auto values_of) RENORM_LAMBDA {
+    sum_planes<V>(p, sums, [&](std::size_t i, std::size_t c, std::size_t run, lane_set<V>& s1, lane_set<V>& s2) RENORM_LAMBDA {
+      V const mean = V::set(center[c]), scale = V::set(inv[c]), zero = V::set(T(0));
+      auto const values = values_of(i);
+      for_each_lane<V>(p.length, [&](std::size_t r, std::size_t j, auto k) RENORM_LAMBDA {
+        V const x_j = values.keep(V::load(x + run + j, k, mean), mean, j, k),
+                dy_j = values.keep(V::load(dy + run + j, k, zero), zero, j, k);
+        add_grad_moments(x_j, dy_j, mean, scale, s1.r[r], s2.r[r]);
+      });
     });
   });
 }

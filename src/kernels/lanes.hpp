@@ -57,11 +57,30 @@ template <class V, class Body> RENORM_INLINE void for_each_lane(std::size_t leng
   }
 }
 
+// What a register of values counts as: itself, or where a mask leaves a value out, something that adds nothing.
+template <class V> struct every_value {
+  template <class K> RENORM_INLINE V keep(V x, V, std::size_t, K) const { return x; }
+};
+template <class V> struct valid_values {
+  typename V::value const* at;
+  template <class K> RENORM_INLINE V keep(V x, V otherwise, std::size_t i, K k) const {
+    V const zero = V::set(0);
+    return select(zero < V::load(at + i, k, zero), x, otherwise);
+  }
+};
+
+// body(f), f(sample) being how the values of a run count.
+template <class V, class T, class Body> RENORM_INLINE void with_validity(validity<T> const& valid, Body const& body) {
+  if (valid.at == nullptr) body([](std::size_t) RENORM_LAMBDA { return every_value<V>{}; });
+  else body([&](std::size_t sample) RENORM_LAMBDA { return valid_values<V>{valid.at + sample * valid.pitch}; });
+}
+
 // Samples whose planes of one channel are summed before the next channel's: the lanes are loaded and stored less often, and the tensor
 // is still read in a few runs at a time.
 inline constexpr std::size_t samples_at_once = 4;
 
-// Two sums of each channel over planes: body(channel, offset of the run, lanes of one, lanes of the other) adds a run. The lanes of
+// Two sums of each channel over planes: body(sample, channel, offset of the run, lanes of one, lanes of the other)
+// adds a run. The lanes of
 // all channels are kept in memory and the samples taken a few at once, so that the tensor is read in its order; where all of it is in the
 // L1 cache anyway, all samples at once. Each lane's additions are the same.
 template <class V, class Body> RENORM_INLINE void sum_planes(planes const& p, typename V::value* sums, Body const& body) {
@@ -74,7 +93,7 @@ template <class V, class Body> RENORM_INLINE void sum_planes(planes const& p, ty
       T *const sum_a = sums + c * 2 * lanes<T>, *const sum_b = sum_a + lanes<T>;
       auto a = first == 0 ? lane_set<V>::zero() : lane_set<V>::load(sum_a);
       auto b = first == 0 ? lane_set<V>::zero() : lane_set<V>::load(sum_b);
-      for (std::size_t i = first; i < last; ++i) body(c, i * p.sample_pitch + c * p.channel_pitch, a, b);
+      for (std::size_t i = first; i < last; ++i) body(i, c, i * p.sample_pitch + c * p.channel_pitch, a, b);
       a.store(sum_a);
       b.store(sum_b);
     }

@@ -14,11 +14,16 @@ template <class V> RENORM_INLINE void add_moments(V x, V pivot, V& sum, V& sum_s
 }
 
 // sums[channel] = {lanes of sum, lanes of sum of squares}, over all samples.
-template <class V, class T = typename V::value> void moments_plane(planes const& p, T const* x, T const* pivot, T* sums) {
-  sum_planes<V>(p, sums, [&](std::size_t c, std::size_t run, lane_set<V>& s, lane_set<V>& q) RENORM_LAMBDA {
-    V const shift = V::set(pivot[c]);
-    for_each_lane<V>(p.length, [&](std::size_t r, std::size_t j, auto k)
-                                   RENORM_LAMBDA { add_moments(V::load(x + run + j, k, shift), shift, s.r[r], q.r[r]); });
+template <class V, class T = typename V::value>
+void moments_plane(planes const& p, T const* x, validity<T> const& valid, T const* pivot, T* sums) {
+  with_validity<V>(valid, [&](auto values_of) RENORM_LAMBDA {
+    sum_planes<V>(p, sums, [&](std::size_t i, std::size_t c, std::size_t run, lane_set<V>& s, lane_set<V>& q) RENORM_LAMBDA {
+      V const shift = V::set(pivot[c]);
+      auto const values = values_of(i);
+      for_each_lane<V>(p.length, [&](std::size_t r, std::size_t j, auto k) RENORM_LAMBDA {
+        add_moments(values.keep(V::load(x + run + j, k, shift), shift, j, k), shift, s.r[r], q.r[r]);
+      });
+    });
   });
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace renorm {
 
@@ -14,6 +15,16 @@ inline constexpr std::size_t additions_per_lane = 128;
 // Sweeps take short planes of this many samples or more together (kernels/flat.hpp).
 inline constexpr std::size_t flat_samples = 8;
 
+namespace {
+
+// What sums of squares over count values are divided by: Bessel's correction, which is none for a single value.
+inline double divisor_of(std::int64_t count, bool bessel) {
+  std::int64_t const values = count > 0 ? count : 1;
+  return static_cast<double>(bessel && values > 1 ? values - 1 : values);
+}
+
+}  // namespace
+
 // Contiguous runs of one channel each (NCHW): samples x channels runs of length values.
 struct planes {
   std::size_t samples, sample_pitch;
@@ -24,6 +35,12 @@ struct planes {
 // Rows that hold all channels (NHWC): rows of width values, pitch apart. Column j takes coefficient j.
 struct pixels {
   std::size_t rows, pitch, width;
+};
+
+// Which positions of runs count: at[sample*pitch + position] is not 0 where one does. Without an array all do.
+template <class T> struct validity {
+  T const* at;
+  std::size_t pitch;
 };
 
 // The values of one channel in a chunk, in either layout: outer runs of inner values.
@@ -54,15 +71,23 @@ struct statistics {
   double eps;
 };
 
+// Groups with statistics of their own: arrays [groups][pitch], and the count of values a channel of each.
+struct group_counts {
+  std::size_t groups, pitch;
+  std::int64_t const* count;
+};
+
 struct correction_bounds {
   double rmin, rmax, dmax, sigma_floor;
 };
 
 // How running statistics follow: running += weight*(batch - running).
+// The batch value is the average over the groups, weighted by their counts, of mean and of m2/m.
 struct running_update {
   double weight;
-  double divisor;    // of m2: m, or m - 1
-  bool track_sigma;  // the batch value is sqrt(m2/divisor + eps) instead of m2/divisor
+  group_counts groups;
+  bool bessel;       // m2/(m - 1) instead
+  bool track_sigma;  // the root of that + eps instead
   double eps;
   bool skip_nonfinite;  // leave a channel alone whose new values are not finite
 };

@@ -7,17 +7,20 @@
 namespace renorm::op {
 namespace {
 
-// Where x is normalised: center, inv, off as the kernels read them, a value a column.
+// Where x is normalised: center, inv, off as the kernels read them, [groups][width].
 template <class T> struct xhat_scratch {
   T *center, *inv, *off;
 
   xhat_scratch(order const& o, arena& memory)
-      : center(memory.take<T>(o.width())), inv(memory.take<T>(o.width())), off(memory.take<T>(o.width())) {}
+      : center(memory.take<T>(o.columns())), inv(memory.take<T>(o.columns())), off(memory.take<T>(o.columns())) {}
 
-  void narrow(order const& o, isa const& code, channels at, double const* mean, double const* sigma) const {
-    std::size_t const c = at.first;
-    code.of<T>().narrow_xhat(at.count, mean + c, sigma + c, center + c, inv + c, off + c);
-    for (T* row : {center, inv, off}) repeat_for_sublanes(o, row);
+  // For all groups.
+  void narrow(order const& o, call const& on, double const* mean, double const* sigma) const {
+    for_each_group(o, on.exec, [&](std::size_t g) {
+      std::size_t const i = g * o.shape.c, row = g * o.width();
+      on.code.of<T>().narrow_xhat(o.shape.c, mean + i, sigma + i, center + row, inv + row, off + row);
+      for (T* values : {center, inv, off}) repeat_for_sublanes(o, values + row);
+    });
   }
 };
 
@@ -25,51 +28,66 @@ template <class T> struct gradient_scratch {
   T *scale, *c1, *c2;
 
   gradient_scratch(order const& o, arena& memory)
-      : scale(memory.take<T>(o.width())), c1(memory.take<T>(o.width())), c2(memory.take<T>(o.width())) {}
+      : scale(memory.take<T>(o.columns())), c1(memory.take<T>(o.columns())), c2(memory.take<T>(o.columns())) {}
 };
 
 template <class T> struct reduce_scratch {
   renorm::order order;
+  selection_scratch<T> selected;
   reduction_scratch<T> sums;
   xhat_scratch<T> xhat;
 
-  reduce_scratch(problem const& p, arena& memory) : order(make_order(p.shape, lanes<T>)), sums(order, memory), xhat(order, memory) {}
+  reduce_scratch(problem const& p, arena& memory)
+      : order(make_order(p.shape, lanes<T>)), selected(p, order, memory), sums(order, memory), xhat(order, memory) {}
 };
 
 template <class T> struct gradient_apply_scratch {
   renorm::order order;
+  selection_scratch<T> selected;
   xhat_scratch<T> xhat;
   gradient_scratch<T> gradient;
+  std::int64_t* count;
 
   gradient_apply_scratch(problem const& p, arena& memory)
-      : order(make_order(p.shape, lanes<T>)), xhat(order, memory), gradient(order, memory) {}
+      : order(make_order(p.shape, lanes<T>)),
+        selected(p, order, memory),
+        xhat(order, memory),
+        gradient(order, memory),
+        count(memory.take<std::int64_t>(p.shape.groups)) {}
 };
 
 template <class T> struct backward_scratch {
   renorm::order order;
+  selection_scratch<T> selected;
   reduction_scratch<T> sums;
   xhat_scratch<T> xhat;
   gradient_scratch<T> gradient;
+  std::int64_t* count;
   double *sum_dy, *sum_dy_xhat;
 
   backward_scratch(problem const& p, arena& memory)
       : order(make_order(p.shape, lanes<T>)),
+        selected(p, order, memory),
         sums(order, memory),
         xhat(order, memory),
         gradient(order, memory),
-        sum_dy(memory.take<double>(p.shape.c)),
-        sum_dy_xhat(memory.take<double>(p.shape.c)) {}
+        count(memory.take<std::int64_t>(p.shape.groups)),
+        sum_dy(memory.take<double>(p.shape.statistics())),
+        sum_dy_xhat(memory.take<double>(p.shape.statistics())) {}
 };
 
+// Without groups, like inference.
 template <class T> struct inference_backward_scratch {
   renorm::order order;
+  selection_scratch<T> selected;
   reduction_scratch<T> sums;
   xhat_scratch<T> xhat;
   affine_scratch<T> affine;
   double *mean, *sigma, *sum_dy, *sum_dy_xhat;
 
   inference_backward_scratch(problem const& p, arena& memory)
-      : order(make_order(p.shape, lanes<T>)),
+      : order(make_order(p.shape.ungrouped(), lanes<T>)),
+        selected(p, order, memory),
         sums(order, memory),
         xhat(order, memory),
         affine(order, memory),
@@ -80,28 +98,25 @@ template <class T> struct inference_backward_scratch {
 };
 
 // dx of training as a Sweep (op/sweep.hpp).
-template <class T> struct gradient_sweep {
-  kernels<T> const& k;
+template <class T> struct gradient_sweep : masked_output<T> {
   grad_coefficients<T> g;
   T const *x, *dy;
-  T* dx;
   bool stream;
 
   gradient_sweep(kernels<T> const& kernels, xhat_scratch<T> const& n, gradient_scratch<T> const& s, void const* in, void const* grad,
                  void* out, bool bypass)
-      : k(kernels),
+      : masked_output<T>{kernels, static_cast<T*>(out)},
         g{n.center, n.inv, n.off, s.scale, s.c1, s.c2},
         x(static_cast<T const*>(in)),
         dy(static_cast<T const*>(grad)),
-        dx(static_cast<T*>(out)),
         stream(bypass && out != in && out != grad) {}
 
-  void planes(renorm::planes const& p, std::size_t offset, std::size_t c) const {
-    k.grad_affine_plane(p, x + offset, dy + offset, {g.center + c, g.inv + c, g.off + c, g.scale + c, g.c1 + c, g.c2 + c}, dx + offset,
-                        stream);
+  grad_coefficients<T> from(std::size_t c) const { return {g.center + c, g.inv + c, g.off + c, g.scale + c, g.c1 + c, g.c2 + c}; }
+  void planes(renorm::planes const& p, std::size_t offset, std::size_t column) const {
+    this->k.grad_affine_plane(p, x + offset, dy + offset, from(column), this->out + offset, stream);
   }
-  void pixels(renorm::pixels const& p, std::size_t offset) const {
-    k.grad_affine_pixels(p, x + offset, dy + offset, g, dx + offset, stream);
+  void pixels(renorm::pixels const& p, std::size_t offset, std::size_t column) const {
+    this->k.grad_affine_pixels(p, x + offset, dy + offset, from(column), this->out + offset, stream);
   }
   void finish() const { publish(stream); }
 };
@@ -112,28 +127,33 @@ template <class T> grad_sums<T> sums_of(call const& on, void const* x, void cons
   return {on.code.of<T>(), on.code.channel, static_cast<T const*>(x), static_cast<T const*>(dy), n.center, n.inv};
 }
 
-// S1 and S2 of some channels from their segments.
-template <class T> void finish_sums(reduction<T, grad_sums<T>> const& r, isa const& code, channels at, double const* mean,
+// S1 and S2 of some channels from their segments. Without a value there is nothing to settle: sigma may be 0.
+template <class T> void finish_sums(reduction<T, grad_sums<T>> const& r, isa const& code, channels const& at, double const* mean,
                                     double const* sigma, double* sum_dy, double* sum_dy_xhat) {
-  std::size_t const c = at.first;
-  r.combine(c, at.count, sum_dy + c, sum_dy_xhat + c);
-  code.of<T>().settle_grad(at.count, mean + c, sigma + c, sum_dy + c, sum_dy_xhat + c);
+  std::size_t const i = at.of_group;
+  if (r.combine(at, sum_dy, sum_dy_xhat)) code.of<T>().settle_grad(at.count, mean + i, sigma + i, sum_dy + i, sum_dy_xhat + i);
 }
 
-void write_parameters(problem const& p, isa const& code, channels at, double const* r, double const* d, double const* sum_dy,
+void write_parameters(shape const& s, problem const& p, isa const& code, double const* r, double const* d, double const* sum_dy,
                       double const* sum_dy_xhat, void* dgamma, void* dbeta) {
-  std::size_t const c = at.first;
-  code.channel.grad_parameters(at.count, from(r, c), from(d, c), sum_dy + c, sum_dy_xhat + c, from(p.params(dgamma), c),
-                               from(p.params(dbeta), c));
+  code.channel.grad_parameters(s.c, s.groups, s.c, r, d, sum_dy, sum_dy_xhat, p.params(dgamma), p.params(dbeta));
 }
 
-template <class T> void narrow_gradient(problem const& p, order const& o, isa const& code, channels at, std::int64_t count,
+template <class T> void narrow_gradient(problem const& p, order const& o, isa const& code, channels const& at, std::int64_t const* count,
                                         double const* sigma, void const* gamma, double const* r, double const* sum_dy,
                                         double const* sum_dy_xhat, gradient_scratch<T> const& g) {
-  std::size_t const c = at.first;
-  code.of<T>().narrow_grad(at.count, problem::divisor(count, false), problem::divisor(count, p.unbiased), sigma + c,
-                           from(p.params(gamma), c), from(r, c), sum_dy + c, sum_dy_xhat + c, g.scale + c, g.c1 + c, g.c2 + c);
-  for (T* row : {g.scale, g.c1, g.c2}) repeat_for_sublanes(o, row);
+  std::size_t const i = at.of_group, row = at.group * o.width(), c = row + at.first;
+  std::int64_t const m = count[at.group];
+  code.of<T>().narrow_grad(at.count, divisor_of(m, false), divisor_of(m, p.unbiased), sigma + i, from(p.params(gamma), at.first),
+                           from(r, i), sum_dy + i, sum_dy_xhat + i, g.scale + c, g.c1 + c, g.c2 + c);
+  for (T* values : {g.scale, g.c1, g.c2}) repeat_for_sublanes(o, values + row);
+}
+
+// The caller's counts, else those of the tensor.
+template <class T> std::int64_t const* counts_of(std::int64_t const* given, selection<T> const& selected, std::int64_t* own) {
+  if (given != nullptr) return given;
+  selected.count_groups(own);
+  return own;
 }
 
 void clear_parameters(problem const& p, void* dgamma, void* dbeta) {
@@ -147,86 +167,81 @@ template <class T> void backward_as(problem const& p, renorm_backward_args const
   backward_scratch<T> const s(p, memory);
   order const& o = s.order;
   double const *const r = p.batch_renorm ? a.r : nullptr, *const d = p.batch_renorm ? a.d : nullptr;
-  std::int64_t const count = a.count != nullptr ? *a.count : p.count();
+  selection<T> const selected(p, o, s.selected, a.mask, on.exec);
+  std::int64_t const* const count = counts_of(a.count, selected, s.count);
 
   auto const sums = sums_of<T>(on, a.x, a.dy, s.xhat);
-  reduction<T, grad_sums<T>> const reduction(o, s.sums, sums);
+  reduction<T, grad_sums<T>> const reduction(o, s.sums, selected, sums);
   gradient_sweep<T> const sweep(on.code.of<T>(), s.xhat, s.gradient, a.x, a.dy, a.dx, bypass(p, on));
-  s.xhat.narrow(o, on.code, {0, p.shape.c}, a.mean, a.sigma);
-  run_passes(
-      make_schedule(o, sizeof(T), on.exec.threads), on.exec, [&](portion const& q) { reduction.reduce(q); },
-      [&](std::size_t first, std::size_t channel_count) {
-        channels const at = {first, channel_count};
-        finish_sums(reduction, on.code, at, a.mean, a.sigma, s.sum_dy, s.sum_dy_xhat);
-        write_parameters(p, on.code, at, r, d, s.sum_dy, s.sum_dy_xhat, a.dgamma, a.dbeta);
-        narrow_gradient(p, o, on.code, at, count, a.sigma, a.gamma, r, s.sum_dy, s.sum_dy_xhat, s.gradient);
-      },
-      [&](portion const& q) {
-        if (a.dx != nullptr) sweep_portion(o, q, sweep);
-      });
+  auto const algebra = [&](channels const& at) {
+    finish_sums(reduction, on.code, at, a.mean, a.sigma, s.sum_dy, s.sum_dy_xhat);
+    narrow_gradient(p, o, on.code, at, count, a.sigma, a.gamma, r, s.sum_dy, s.sum_dy_xhat, s.gradient);
+  };
+  s.xhat.narrow(o, on, a.mean, a.sigma);
+  if (a.dx != nullptr) run_passes(o, sizeof(T), on.exec, reduction, algebra, sweep_after{o, selected, sweep});
+  else run_passes(o, sizeof(T), on.exec, reduction, algebra, no_sweep());
+  write_parameters(p.shape, p, on.code, r, d, s.sum_dy, s.sum_dy_xhat, a.dgamma, a.dbeta);
 }
 
 template <class T> void backward_reduce_as(problem const& p, renorm_backward_reduce_args const& a, call const& on) {
   arena memory(on.workspace);
   reduce_scratch<T> const s(p, memory);
+  order const& o = s.order;
+  selection<T> const selected(p, o, s.selected, a.mask, on.exec);
   auto const sums = sums_of<T>(on, a.x, a.dy, s.xhat);
-  reduction<T, grad_sums<T>> const reduction(s.order, s.sums, sums);
-  s.xhat.narrow(s.order, on.code, {0, p.shape.c}, a.mean, a.sigma);
-  run_passes(
-      make_schedule(s.order, sizeof(T), on.exec.threads), on.exec, [&](portion const& q) { reduction.reduce(q); },
-      [&](std::size_t first, std::size_t count) {
-        finish_sums(reduction, on.code, {first, count}, a.mean, a.sigma, a.sum_dy, a.sum_dy_xhat);
-      },
-      [](portion const&) {});
+  reduction<T, grad_sums<T>> const reduction(o, s.sums, selected, sums);
+  s.xhat.narrow(o, on, a.mean, a.sigma);
+  auto const algebra = [&](channels const& at) { finish_sums(reduction, on.code, at, a.mean, a.sigma, a.sum_dy, a.sum_dy_xhat); };
+  run_passes(o, sizeof(T), on.exec, reduction, algebra, no_sweep());
 }
 
 template <class T> void backward_apply_as(problem const& p, renorm_backward_apply_args const& a, call const& on) {
-  channels const all = {0, p.shape.c};
   double const *const r = p.batch_renorm ? a.r : nullptr, *const d = p.batch_renorm ? a.d : nullptr;
-  write_parameters(p, on.code, all, r, d, a.sum_dy, a.sum_dy_xhat, a.dgamma, a.dbeta);
+  write_parameters(p.shape, p, on.code, r, d, a.sum_dy, a.sum_dy_xhat, a.dgamma, a.dbeta);
   if (a.dx == nullptr || p.shape.values() == 0) return;
   arena memory(on.workspace);
   gradient_apply_scratch<T> const s(p, memory);
-  std::int64_t const count = a.count != nullptr ? *a.count : p.count();
-  s.xhat.narrow(s.order, on.code, all, a.mean, a.sigma);
-  narrow_gradient(p, s.order, on.code, all, count, a.sigma, a.gamma, r, a.sum_dy, a.sum_dy_xhat, s.gradient);
-  sweep_all(s.order, sizeof(T), on.exec, gradient_sweep<T>(on.code.of<T>(), s.xhat, s.gradient, a.x, a.dy, a.dx, bypass(p, on)));
+  order const& o = s.order;
+  selection<T> const selected(p, o, s.selected, a.mask, on.exec);
+  std::int64_t const* const count = counts_of(a.count, selected, s.count);
+  s.xhat.narrow(o, on, a.mean, a.sigma);
+  for_each_group(o, on.exec, [&](std::size_t g) {
+    narrow_gradient(p, o, on.code, {o.shape, g}, count, a.sigma, a.gamma, r, a.sum_dy, a.sum_dy_xhat, s.gradient);
+  });
+  sweep_all(o, selected, on.exec, gradient_sweep<T>(on.code.of<T>(), s.xhat, s.gradient, a.x, a.dy, a.dx, bypass(p, on)));
 }
 
 // dgamma needs x; dbeta alone is the same reduction with dy in its place.
 template <class T> void inference_parameters(problem const& p, renorm_inference_backward_args const& a, call const& on,
-                                             inference_backward_scratch<T> const& s) {
+                                             inference_backward_scratch<T> const& s, selection<T> const& selected) {
+  order const& o = s.order;
   void const* const x = a.dgamma != nullptr ? a.x : a.dy;
   auto const sums = sums_of<T>(on, x, a.dy, s.xhat);
-  reduction<T, grad_sums<T>> const reduction(s.order, s.sums, sums);
-  s.xhat.narrow(s.order, on.code, {0, p.shape.c}, s.mean, s.sigma);
-  run_passes(
-      make_schedule(s.order, sizeof(T), on.exec.threads), on.exec, [&](portion const& q) { reduction.reduce(q); },
-      [&](std::size_t first, std::size_t count) {
-        channels const at = {first, count};
-        finish_sums(reduction, on.code, at, s.mean, s.sigma, s.sum_dy, s.sum_dy_xhat);
-        write_parameters(p, on.code, at, nullptr, nullptr, s.sum_dy, s.sum_dy_xhat, a.dgamma, a.dbeta);
-      },
-      [](portion const&) {});
+  reduction<T, grad_sums<T>> const reduction(o, s.sums, selected, sums);
+  s.xhat.narrow(o, on, s.mean, s.sigma);
+  auto const algebra = [&](channels const& at) { finish_sums(reduction, on.code, at, s.mean, s.sigma, s.sum_dy, s.sum_dy_xhat); };
+  run_passes(o, sizeof(T), on.exec, reduction, algebra, no_sweep());
+  write_parameters(o.shape, p, on.code, nullptr, nullptr, s.sum_dy, s.sum_dy_xhat, a.dgamma, a.dbeta);
 }
 
 // dx = gamma/sigma * dy: the affine sweep with center and shift 0.
-template <class T>
-void inference_dx(problem const& p, renorm_inference_backward_args const& a, call const& on, inference_backward_scratch<T> const& s) {
-  channels const all = {0, p.shape.c};
+template <class T> void inference_dx(problem const& p, renorm_inference_backward_args const& a, call const& on,
+                                     inference_backward_scratch<T> const& s, selection<T> const& selected) {
+  channels const all(s.order.shape, 0);
   affine_map const& map = s.affine.map;
   map_forward(p, on.code, all, s.mean, s.sigma, nullptr, nullptr, a.gamma, nullptr, map);
   clear(map.center, p.shape.c);
   s.affine.narrow(s.order, on.code, all, map.center, map.scale, map.shift);
-  sweep_all(s.order, sizeof(T), on.exec, affine_sweep<T>(on.code.of<T>(), s.affine, a.dy, a.dx, bypass(p, on)));
+  sweep_all(s.order, selected, on.exec, affine_sweep<T>(on.code.of<T>(), s.affine, a.dy, a.dx, bypass(p, on)));
 }
 
 template <class T> void inference_backward_as(problem const& p, renorm_inference_backward_args const& a, call const& on) {
   arena memory(on.workspace);
   inference_backward_scratch<T> const s(p, memory);
+  selection<T> const selected(p, s.order, s.selected, a.mask, on.exec);
   on.code.channel.deviation(p.shape.c, p.running_statistics(a.running_mean, a.running_var), s.mean, s.sigma);
-  if (a.dgamma != nullptr || a.dbeta != nullptr) inference_parameters(p, a, on, s);
-  if (a.dx != nullptr) inference_dx(p, a, on, s);
+  if (a.dgamma != nullptr || a.dbeta != nullptr) inference_parameters(p, a, on, s, selected);
+  if (a.dx != nullptr) inference_dx(p, a, on, s, selected);
 }
 
 }  // namespace
@@ -241,11 +256,6 @@ void inference_backward(problem const& p, renorm_inference_backward_args const& 
   else with_element_type(p, [&](auto zero) { inference_backward_as<decltype(zero)>(p, a, on); });
 }
 void backward_reduce(problem const& p, renorm_backward_reduce_args const& a, call const& on) {
-  if (p.shape.values() == 0) {
-    clear(a.sum_dy, p.shape.c);
-    clear(a.sum_dy_xhat, p.shape.c);
-    return;
-  }
   with_element_type(p, [&](auto zero) { backward_reduce_as<decltype(zero)>(p, a, on); });
 }
 void backward_apply(problem const& p, renorm_backward_apply_args const& a, call const& on) {

@@ -4,42 +4,50 @@
 #include "op/scratch.hpp"
 
 namespace renorm::op {
+namespace {
 
-void merge(problem const& p, renorm_merge_args const& a, call const& on) {
-  std::int64_t const count = *a.count, other = *a.other_count;
+void merge_group(problem const& p, renorm_merge_args const& a, call const& on, std::size_t g) {
+  std::int64_t const count = a.count[g], other = a.other_count[g];
+  std::size_t const c = p.shape.c, at = g * c;
   if (other == 0) return;
   if (count == 0) {
-    copy(a.other_mean, p.shape.c, a.mean);
-    copy(a.other_m2, p.shape.c, a.m2);
+    copy(a.other_mean + at, c, a.mean + at);
+    copy(a.other_m2 + at, c, a.m2 + at);
   } else {
-    on.code.channel.merge(p.shape.c, static_cast<double>(count), static_cast<double>(other), a.mean, a.m2, a.other_mean, a.other_m2);
+    on.code.channel.merge(c, static_cast<double>(count), static_cast<double>(other), a.mean + at, a.m2 + at, a.other_mean + at,
+                          a.other_m2 + at);
   }
-  *a.count = count + other;
+  a.count[g] = count + other;
+}
+
+}  // namespace
+
+void merge(problem const& p, renorm_merge_args const& a, call const& on) {
+  for (std::size_t g = 0; g < p.shape.groups; ++g) merge_group(p, a, on, g);
 }
 
 void update_running(problem const& p, renorm_update_running_args const& a, call const& on) {
-  bool const update = *a.count > 0 && !p.keep_running;
-  std::int64_t const nonfinite = follow(p, on.code, {0, p.shape.c}, *a.count, update ? batch_weight(p, a.num_batches) : 0, a.mean, a.m2,
-                                        update ? a.running_mean : nullptr, update ? a.running_var : nullptr);
-  if (update && a.num_batches != nullptr) ++*a.num_batches;
-  if (a.nonfinite != nullptr) *a.nonfinite = nonfinite;
+  follow(p, on.code, a.count, a.mean, a.m2, {a.running_mean, a.running_var, a.num_batches}, a.nonfinite);
 }
 
 void correction(problem const& p, renorm_correction_args const& a, call const& on) {
-  correct(p, on.code, {0, p.shape.c}, *a.count, a.mean, a.m2, p.running_statistics(a.running_mean, a.running_var), a.sigma_floor,
-          {a.sigma, a.r, a.d});
+  for (std::size_t g = 0; g < p.shape.groups; ++g)
+    correct(p, on.code, {p.shape, g}, a.count[g], a.mean, a.m2, p.running_statistics(a.running_mean, a.running_var), a.sigma_floor,
+            {a.sigma, a.r, a.d});
 }
 
 void coefficients(problem const& p, renorm_coefficients_args const& a, call const& on) {
-  channels const all = {0, p.shape.c};
   double const *mean = a.mean, *sigma = a.sigma;
   if (mean == nullptr) {
     // The outputs hold mean and sigma on the way: each is read before its place is written.
-    on.code.channel.deviation(p.shape.c, p.running_statistics(a.running_mean, a.running_var), a.center, a.scale);
+    for (std::size_t g = 0; g < p.shape.groups; ++g)
+      on.code.channel.deviation(p.shape.c, p.running_statistics(a.running_mean, a.running_var), a.center + g * p.shape.c,
+                                a.scale + g * p.shape.c);
     mean = a.center;
     sigma = a.scale;
   }
-  map_forward(p, on.code, all, mean, sigma, a.r, a.d, a.gamma, a.beta, {a.center, a.scale, a.shift});
+  for (std::size_t g = 0; g < p.shape.groups; ++g)
+    map_forward(p, on.code, {p.shape, g}, mean, sigma, a.r, a.d, a.gamma, a.beta, {a.center, a.scale, a.shift});
 }
 
 }  // namespace renorm::op

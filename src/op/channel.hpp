@@ -1,4 +1,4 @@
-// The per-channel algebra on some channels [first, first + count) of full arrays, as whole calls and parts use it.
+// The per-channel algebra on some channels of one group, as whole calls and parts use it. Statistics are arrays [groups][c].
 #pragma once
 
 #include "op/problem.hpp"
@@ -7,7 +7,20 @@ namespace renorm {
 
 struct channels {
   std::size_t first, count;
+  std::size_t group, of_group;  // of_group: where the arrays of statistics have these channels
+
+  channels(shape const& s, std::size_t group_index, std::size_t first_channel, std::size_t channel_count)
+      : first(first_channel), count(channel_count), group(group_index), of_group(group_index * s.c + first_channel) {}
+  channels(shape const& s, std::size_t group_index) : channels(s, group_index, 0, s.c) {}
 };
+
+// Loops, not memset and memcpy: arrays of no channels may be NULL.
+inline void clear(double* a, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) a[i] = 0;
+}
+inline void copy(double const* a, std::size_t count, double* to) {
+  for (std::size_t i = 0; i < count; ++i) to[i] = a[i];
+}
 
 // Optional arrays, moved to their element i.
 inline double const* from(double const* a, std::size_t i) { return a == nullptr ? nullptr : a + i; }
@@ -26,36 +39,57 @@ struct corrected {
 };
 
 // running is read for batch renorm only.
-inline void correct(problem const& p, isa const& code, channels at, std::int64_t count, double const* mean, double const* m2,
+inline void correct(problem const& p, isa const& code, channels const& at, std::int64_t count, double const* mean, double const* m2,
                     statistics const& running, double sigma_floor, corrected const& out) {
   statistics const reference = from(running, at.first);
-  code.channel.correction(at.count, problem::divisor(count, p.unbiased), p.eps, mean + at.first, m2 + at.first,
-                          p.batch_renorm ? &reference : nullptr, {p.rmin, p.rmax, p.dmax, sigma_floor}, out.sigma + at.first,
-                          from(out.r, at.first), from(out.d, at.first));
+  std::size_t const i = at.of_group;
+  code.channel.correction(at.count, divisor_of(count, p.unbiased), p.eps, mean + i, m2 + i, p.batch_renorm ? &reference : nullptr,
+                          {p.rmin, p.rmax, p.dmax, sigma_floor}, out.sigma + i, from(out.r, i), from(out.d, i));
 }
 
 struct affine_map {
   double *center, *scale, *shift;
 };
 
-inline void map_forward(problem const& p, isa const& code, channels at, double const* mean, double const* sigma, double const* r,
+inline void map_forward(problem const& p, isa const& code, channels const& at, double const* mean, double const* sigma, double const* r,
                         double const* d, void const* gamma, void const* beta, affine_map const& out) {
-  std::size_t const c = at.first;
-  code.channel.coefficients(at.count, mean + c, sigma + c, from(r, c), from(d, c), from(p.params(gamma), c), from(p.params(beta), c),
-                            out.center + c, out.scale + c, out.shift + c);
-}
-
-// Moves the running statistics, where they are given, by weight, and returns the number of channels that are not finite.
-inline std::int64_t follow(problem const& p, isa const& code, channels at, std::int64_t count, double weight, double const* mean,
-                           double const* m2, void* running_mean, void* running_var) {
-  running_update const u = {weight, problem::divisor(count, p.unbiased_running), p.track_sigma, p.eps, p.skip_nonfinite};
-  return static_cast<std::int64_t>(code.channel.update_running(
-      at.count, u, mean + at.first, m2 + at.first, from(p.running(running_mean), at.first), from(p.running(running_var), at.first)));
+  std::size_t const c = at.first, i = at.of_group;
+  code.channel.coefficients(at.count, mean + i, sigma + i, from(r, i), from(d, i), from(p.params(gamma), c), from(p.params(beta), c),
+                            out.center + i, out.scale + i, out.shift + i);
 }
 
 // The weight of a batch that comes after so many others.
 inline double batch_weight(problem const& p, std::int64_t const* num_batches) {
   return p.cumulative ? 1 / (static_cast<double>(*num_batches) + 1) : p.momentum;
+}
+
+// Whether a group has a value.
+inline bool any_value(problem const& p, std::int64_t const* count) {
+  for (std::size_t g = 0; g < p.shape.groups; ++g)
+    if (count[g] > 0) return true;
+  return false;
+}
+
+struct running_arrays {
+  void *mean, *var;  // both or neither
+  std::int64_t* num_batches;
+};
+
+// The end of a training step: moves the running statistics, where they are given and there is a batch, and counts the channels that are
+// not finite.
+inline void follow(problem const& p, isa const& code, std::int64_t const* count, double const* mean, double const* m2,
+                   running_arrays const& running, std::int64_t* nonfinite) {
+  bool const update = running.mean != nullptr && !p.keep_running && p.shape.c > 0 && any_value(p, count);
+  running_update const u = {update ? batch_weight(p, running.num_batches) : 0,
+                            {p.shape.groups, p.shape.c, count},
+                            p.unbiased_running,
+                            p.track_sigma,
+                            p.eps,
+                            p.skip_nonfinite};
+  std::size_t const found = code.channel.update_running(p.shape.c, u, mean, m2, p.running(update ? running.mean : nullptr),
+                                                        p.running(update ? running.var : nullptr));
+  if (update && running.num_batches != nullptr) ++*running.num_batches;
+  if (nonfinite != nullptr) *nonfinite = static_cast<std::int64_t>(found);
 }
 
 }  // namespace renorm

@@ -4,41 +4,49 @@
 #include "op/scratch.hpp"
 #include "op/sweep.hpp"
 
-#include <atomic>
-
 namespace renorm::op {
 namespace {
 
 template <class T> struct moments_scratch {
   renorm::order order;
+  selection_scratch<T> selected;
   reduction_scratch<T> sums;
 
-  moments_scratch(problem const& p, arena& memory) : order(make_order(p.shape, lanes<T>)), sums(order, memory) {}
+  moments_scratch(problem const& p, arena& memory)
+      : order(make_order(p.shape, lanes<T>)), selected(p, order, memory), sums(order, memory) {}
 };
 
 template <class T> struct train_scratch {
   renorm::order order;
+  selection_scratch<T> selected;
   reduction_scratch<T> sums;
-  double *mean, *m2;
-  corrected statistics;
+  caller_or_workspace<std::int64_t> count;
+  caller_or_workspace<double> mean, m2, sigma, r, d;
   affine_scratch<T> affine;
 
   train_scratch(problem const& p, arena& memory)
       : order(make_order(p.shape, lanes<T>)),
+        selected(p, order, memory),
         sums(order, memory),
-        mean(memory.take<double>(p.shape.c)),
-        m2(memory.take<double>(p.shape.c)),
-        statistics{memory.take<double>(p.shape.c), memory.take<double>(p.shape.c), memory.take<double>(p.shape.c)},
+        count(memory, p.shape.groups),
+        mean(memory, p.shape.statistics()),
+        m2(memory, p.shape.statistics()),
+        sigma(memory, p.shape.statistics()),
+        r(memory, p.shape.statistics()),
+        d(memory, p.shape.statistics()),
         affine(order, memory) {}
 };
 
+// Inference knows no groups: all samples have the same statistics.
 template <class T> struct inference_scratch {
   renorm::order order;
+  selection_scratch<T> selected;
   double *mean, *sigma;
   affine_scratch<T> affine;
 
   inference_scratch(problem const& p, arena& memory)
-      : order(make_order(p.shape, lanes<T>)),
+      : order(make_order(p.shape.ungrouped(), lanes<T>)),
+        selected(p, order, memory),
         mean(memory.take<double>(p.shape.c)),
         sigma(memory.take<double>(p.shape.c)),
         affine(order, memory) {}
@@ -46,9 +54,11 @@ template <class T> struct inference_scratch {
 
 template <class T> struct apply_scratch {
   renorm::order order;
+  selection_scratch<T> selected;
   affine_scratch<T> affine;
 
-  apply_scratch(problem const& p, arena& memory) : order(make_order(p.shape, lanes<T>)), affine(order, memory) {}
+  apply_scratch(problem const& p, arena& memory)
+      : order(make_order(p.shape, lanes<T>)), selected(p, order, memory), affine(order, memory) {}
 };
 
 template <class T> moments_sums<T> sums_of(order const& o, call const& on, void const* x) {
@@ -57,83 +67,68 @@ template <class T> moments_sums<T> sums_of(order const& o, call const& on, void 
 
 bool bypass(problem const& p, call const& on) { return output_bypasses_cache(2 * p.tensor_bytes(), on.exec.threads); }
 
+template <class T> affine_sweep<T> sweep_of(problem const& p, affine_scratch<T> const& t, void const* x, void* y, call const& on) {
+  return {on.code.of<T>(), t, x, y, bypass(p, on)};
+}
+
 template <class T> void train_as(problem const& p, renorm_train_args const& a, call const& on) {
   arena memory(on.workspace);
   train_scratch<T> const scratch(p, memory);
   order const& o = scratch.order;
-  double* const mean = given_or(a.mean, scratch.mean);
-  corrected const saved = {given_or(a.sigma, scratch.statistics.sigma), given_or(a.r, scratch.statistics.r),
-                           given_or(a.d, scratch.statistics.d)};
+  std::int64_t* const count = scratch.count.given(a.count);
+  double *const mean = scratch.mean.given(a.mean), *const m2 = scratch.m2.given(a.m2);
+  corrected const saved = {scratch.sigma.given(a.sigma), scratch.r.given(a.r), scratch.d.given(a.d)};
   statistics const running = p.running_statistics(a.running_mean, a.running_var);
-  bool const empty = p.shape.values() == 0, update = !empty && !p.keep_running && a.running_mean != nullptr;
-  double const weight = update ? batch_weight(p, a.num_batches) : 0;
-  std::atomic<std::int64_t> nonfinite{0};
 
+  selection<T> const selected(p, o, scratch.selected, a.mask, on.exec);
+  selected.count_groups(count);
   auto const sums = sums_of<T>(o, on, a.x);
-  reduction<T, moments_sums<T>> const moments(o, scratch.sums, sums);
-  auto const algebra = [&](std::size_t first, std::size_t count) {
-    channels const at = {first, count};
+  reduction<T, moments_sums<T>> const moments(o, scratch.sums, selected, sums);
+  auto const sweep = sweep_of<T>(p, scratch.affine, a.x, a.y, on);
+  auto const algebra = [&](channels const& at) {
     affine_map const& map = scratch.affine.map;
-    if (!empty) moments.combine(first, count, mean + first, scratch.m2 + first);
-    correct(p, on.code, at, p.count(), mean, scratch.m2, running, 0, saved);
+    moments.combine(at, mean, m2);
+    correct(p, on.code, at, count[at.group], mean, m2, running, 0, saved);
     map_forward(p, on.code, at, mean, saved.sigma, saved.r, saved.d, a.gamma, a.beta, map);
     scratch.affine.narrow(o, on.code, at, map.center, map.scale, map.shift);
-    nonfinite +=
-        follow(p, on.code, at, p.count(), weight, mean, scratch.m2, update ? a.running_mean : nullptr, update ? a.running_var : nullptr);
   };
-  if (empty) {
-    clear(mean, p.shape.c);
-    clear(scratch.m2, p.shape.c);
-    algebra(0, p.shape.c);
-  } else {
-    affine_sweep<T> const sweep(on.code.of<T>(), scratch.affine, a.x, a.y, bypass(p, on));
-    run_passes(
-        make_schedule(o, sizeof(T), on.exec.threads), on.exec, [&](portion const& q) { moments.reduce(q); }, algebra,
-        [&](portion const& q) { sweep_portion(o, q, sweep); });
-  }
-  if (update && a.num_batches != nullptr) ++*a.num_batches;
-  if (a.count != nullptr) *a.count = p.count();
-  if (a.nonfinite != nullptr) *a.nonfinite = nonfinite;
+  run_passes(o, sizeof(T), on.exec, moments, algebra, sweep_after{o, selected, sweep});
+  follow(p, on.code, count, mean, m2, {a.running_mean, a.running_var, a.num_batches}, a.nonfinite);
 }
 
 template <class T> void moments_as(problem const& p, renorm_moments_args const& a, call const& on) {
-  *a.count = p.count();
-  if (p.shape.values() == 0) {
-    clear(a.mean, p.shape.c);
-    clear(a.m2, p.shape.c);
-    return;
-  }
   arena memory(on.workspace);
   moments_scratch<T> const scratch(p, memory);
-  auto const sums = sums_of<T>(scratch.order, on, a.x);
-  reduction<T, moments_sums<T>> const moments(scratch.order, scratch.sums, sums);
+  order const& o = scratch.order;
+  selection<T> const selected(p, o, scratch.selected, a.mask, on.exec);
+  selected.count_groups(a.count);
+  auto const sums = sums_of<T>(o, on, a.x);
+  reduction<T, moments_sums<T>> const moments(o, scratch.sums, selected, sums);
   run_passes(
-      make_schedule(scratch.order, sizeof(T), on.exec.threads), on.exec, [&](portion const& q) { moments.reduce(q); },
-      [&](std::size_t first, std::size_t count) { moments.combine(first, count, a.mean + first, a.m2 + first); }, [](portion const&) {});
-}
-
-template <class T> void sweep_affine(problem const& p, order const& o, affine_scratch<T> const& t, void const* x, void* y, call const& on) {
-  sweep_all(o, sizeof(T), on.exec, affine_sweep<T>(on.code.of<T>(), t, x, y, bypass(p, on)));
+      o, sizeof(T), on.exec, moments, [&](channels const& at) { moments.combine(at, a.mean, a.m2); }, no_sweep());
 }
 
 template <class T> void inference_as(problem const& p, renorm_inference_args const& a, call const& on) {
   if (p.shape.values() == 0) return;
   arena memory(on.workspace);
   inference_scratch<T> const scratch(p, memory);
-  channels const all = {0, p.shape.c};
+  channels const all(scratch.order.shape, 0);
   affine_map const& map = scratch.affine.map;
+  selection<T> const selected(p, scratch.order, scratch.selected, a.mask, on.exec);
   on.code.channel.deviation(p.shape.c, p.running_statistics(a.running_mean, a.running_var), scratch.mean, scratch.sigma);
   map_forward(p, on.code, all, scratch.mean, scratch.sigma, nullptr, nullptr, a.gamma, a.beta, map);
   scratch.affine.narrow(scratch.order, on.code, all, map.center, map.scale, map.shift);
-  sweep_affine(p, scratch.order, scratch.affine, a.x, a.y, on);
+  sweep_all(scratch.order, selected, on.exec, sweep_of<T>(p, scratch.affine, a.x, a.y, on));
 }
 
 template <class T> void apply_as(problem const& p, renorm_apply_args const& a, call const& on) {
   if (p.shape.values() == 0) return;
   arena memory(on.workspace);
   apply_scratch<T> const scratch(p, memory);
-  scratch.affine.narrow(scratch.order, on.code, {0, p.shape.c}, a.center, a.scale, a.shift);
-  sweep_affine(p, scratch.order, scratch.affine, a.x, a.y, on);
+  order const& o = scratch.order;
+  selection<T> const selected(p, o, scratch.selected, a.mask, on.exec);
+  for_each_group(o, on.exec, [&](std::size_t g) { scratch.affine.narrow(o, on.code, {o.shape, g}, a.center, a.scale, a.shift); });
+  sweep_all(o, selected, on.exec, sweep_of<T>(p, scratch.affine, a.x, a.y, on));
 }
 
 }  // namespace

@@ -1,7 +1,5 @@
 #include "op/order.hpp"
 
-#include "op/integers.hpp"
-
 namespace renorm {
 namespace {
 
@@ -14,27 +12,32 @@ std::size_t greatest_common_divisor(std::size_t a, std::size_t b) {
   return a;
 }
 
-// A plane of at least a piece is cut into pieces; shorter ones share a lane set over as many samples as additions_per_lane allows.
-void cut_planes(order& o, std::size_t lanes) {
-  std::size_t const piece = lanes * additions_per_lane;
-  if (o.shape.s > piece) {
-    o.piece_length = piece;
-    o.pieces = divide_up(o.shape.s, piece);
-    o.samples_per_chunk = 1;
-  } else {
-    o.piece_length = o.shape.s;
-    o.pieces = 1;
-    o.samples_per_chunk = additions_per_lane / divide_up(o.shape.s, lanes);
-  }
-  o.chunks = o.pieces * divide_up(o.shape.n, o.samples_per_chunk);
+// Rows of c values fill whole registers only if c is a multiple of lanes: otherwise as many rows go together as make it one.
+std::size_t rows_of_a_pass(std::size_t c, std::size_t lanes) {
+  std::size_t const fitting = lanes / greatest_common_divisor(c, lanes);
+  return c * fitting <= max_row_accumulators ? fitting : 1;
 }
 
-// Rows of c values fill whole registers only if c is a multiple of lanes: otherwise as many rows go together as make it one.
-void cut_rows(order& o, std::size_t lanes) {
-  std::size_t const fitting = lanes / greatest_common_divisor(o.shape.c, lanes);
-  o.sublanes = o.shape.c * fitting <= max_row_accumulators ? fitting : 1;
-  o.rows_per_chunk = additions_per_lane * o.sublanes;
-  o.chunks = divide_up(o.shape.per_channel(), o.rows_per_chunk);
+// A run of more than a piece is cut into pieces; shorter ones share a lane set, as many of them as additions_per_lane allows. step:
+// positions that one addition to each lane takes.
+cut cut_runs(std::size_t runs, std::size_t length, std::size_t step) {
+  cut k{};
+  k.runs = runs;
+  k.length = length;
+  if (runs == 0 || length == 0) return k;
+  std::size_t const piece = step * additions_per_lane;
+  k.pieces = divide_up(length, piece);
+  k.piece_length = smaller(length, piece);
+  k.runs_per_chunk = k.pieces > 1 ? 1 : additions_per_lane / divide_up(length, step);
+  k.chunks = k.pieces * divide_up(runs, k.runs_per_chunk);
+  k.chunks_per_segment = divide_up(k.chunks, max_segments);
+  k.segments = divide_up(k.chunks, k.chunks_per_segment);
+  return k;
+}
+
+cut cut_group(shape const& s, std::size_t samples, std::size_t step) {
+  bool const one_run = s.layout == layout::nhwc && !s.interleaved;
+  return one_run ? cut_runs(1, samples * s.s, step) : cut_runs(samples, s.s, step);
 }
 
 }  // namespace
@@ -43,30 +46,44 @@ order make_order(shape const& s, std::size_t lanes) {
   order o{};
   o.shape = s;
   o.sublanes = 1;
-  if (s.values() == 0) return o;
-  if (s.layout == layout::nchw) cut_planes(o, lanes);
-  else cut_rows(o, lanes);
-  o.chunks_per_segment = divide_up(o.chunks, max_segments);
-  o.segments = divide_up(o.chunks, o.chunks_per_segment);
+  if (s.per_channel() == 0) return o;
+  if (s.layout == layout::nhwc) o.sublanes = rows_of_a_pass(s.c, lanes);
+  std::size_t const step = s.layout == layout::nchw ? lanes : o.sublanes;
+  o.larger_groups = s.n % s.groups;
+  o.larger = cut_group(s, s.n / s.groups + 1, step);
+  o.other = cut_group(s, s.n / s.groups, step);
+  o.segments = o.larger_groups * o.larger.segments + (s.groups - o.larger_groups) * o.other.segments;
+  o.chunks = o.larger_groups * o.larger.chunks + (s.groups - o.larger_groups) * o.other.chunks;
   return o;
 }
 
-std::size_t order::values_before(std::size_t chunk) const {
-  if (chunk >= chunks) return shape.per_channel();
-  if (shape.layout == layout::nhwc) return rows_of(chunk).row;
-  plane_chunk const part = planes_of(chunk);
-  return part.sample * shape.s + part.first;
+group order::at(std::size_t index) const {
+  std::size_t const before = smaller(index, larger_groups), others = index - before;
+  std::size_t const sample = shape.interleaved ? index : index * (shape.n / shape.groups) + before;
+  return {index, index < larger_groups ? larger : other, sample * shape.s, before * larger.segments + others * other.segments,
+          before * larger.chunks + others * other.chunks};
 }
 
-plane_chunk order::planes_of(std::size_t chunk) const {
-  std::size_t const sample = chunk / pieces * samples_per_chunk;
-  std::size_t const first = chunk % pieces * piece_length;
-  return {sample, smaller(samples_per_chunk, shape.n - sample), first, smaller(piece_length, shape.s - first)};
+std::size_t order::group_of_segment(std::size_t segment) const {
+  std::size_t const in_larger = larger_groups * larger.segments;
+  return segment < in_larger ? segment / larger.segments : larger_groups + (segment - in_larger) / other.segments;
 }
 
-row_chunk order::rows_of(std::size_t chunk) const {
-  std::size_t const row = chunk * rows_per_chunk;
-  return {row, smaller(rows_per_chunk, shape.per_channel() - row)};
+std::size_t order::group_of_sample(std::size_t sample) const {
+  if (shape.interleaved) return sample % shape.groups;
+  std::size_t const samples = shape.n / shape.groups, in_larger = larger_groups * (samples + 1);
+  return sample < in_larger ? sample / (samples + 1) : larger_groups + (sample - in_larger) / samples;
+}
+
+part cut::part_of(std::size_t chunk) const {
+  std::size_t const run = chunk / pieces * runs_per_chunk, first = chunk % pieces * piece_length;
+  return {run, smaller(runs_per_chunk, runs - run), first, smaller(piece_length, length - first)};
+}
+
+std::size_t cut::positions_before(std::size_t chunk) const {
+  if (chunk >= chunks) return runs * length;
+  part const p = part_of(chunk);
+  return p.run * length + p.first;
 }
 
 }  // namespace renorm

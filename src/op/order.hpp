@@ -1,12 +1,13 @@
-// The order of additions: which values share accumulator lanes, and how the partial results meet. A function of shape and element
-// type alone, never of ISA, threads or caches: this is what makes the bits the same everywhere. Cutting work into portions
+// The order of additions: which values share accumulator lanes, and how the partial results meet. A function of shape, groups and
+// element type alone, never of ISA, threads or caches: this is what makes the bits the same everywhere. Cutting work into portions
 // follows these borders and never moves them.
 //
-// A chunk is what one set of lanes sums, at most additions_per_lane values a lane. Consecutive chunks form at most max_segments
-// segments. Chunks merge in order inside a segment, then the segments in order.
+// A chunk is what one set of lanes sums, at most additions_per_lane values a lane; it never crosses a group. Consecutive chunks of a
+// group form at most max_segments segments. Chunks merge in order inside a segment, then the segments of a group in order.
 #pragma once
 
 #include "kernels/types.hpp"
+#include "op/integers.hpp"
 
 #include <cstddef>
 
@@ -17,9 +18,13 @@ enum class layout { nchw, nhwc };
 struct shape {
   renorm::layout layout;
   std::size_t n, c, s;
+  std::size_t groups;  // >= 1
+  bool interleaved;    // sample i is in group i mod groups, else groups are consecutive samples
 
   std::size_t per_channel() const { return n * s; }
   std::size_t values() const { return n * c * s; }
+  std::size_t statistics() const { return groups * c; }
+  shape ungrouped() const { return {layout, n, c, s, 1, false}; }
 };
 
 inline constexpr std::size_t max_segments = 64;
@@ -27,33 +32,57 @@ inline constexpr std::size_t max_segments = 64;
 // NHWC rows take this many accumulators at most when several rows share one pass (few or odd channels).
 inline constexpr std::size_t max_row_accumulators = 2048;
 
-// The part of a channel that a chunk covers.
-// NCHW: positions [first, first + length) of samples [sample, sample + samples). NHWC: rows [row, row + rows) of n*s.
-struct plane_chunk {
-  std::size_t sample, samples, first, length;
+// The positions of a group are runs of equal length, without a gap inside: a sample each, but NHWC without gaps between the samples is
+// one run. A part of them is positions [first, first + length) of runs [run, run + runs).
+struct part {
+  std::size_t run, runs, first, length;
 };
-struct row_chunk {
-  std::size_t row, rows;
+
+// How a group is cut into chunks and segments.
+struct cut {
+  std::size_t runs, length;
+  std::size_t pieces, piece_length;  // chunks that a long run is cut into, 1 for short ones
+  std::size_t runs_per_chunk;        // more than 1 for short runs
+  std::size_t chunks, chunks_per_segment, segments;
+
+  std::size_t first_chunk(std::size_t segment) const { return smaller(segment * chunks_per_segment, chunks); }
+  part part_of(std::size_t chunk) const;
+  std::size_t positions_before(std::size_t chunk) const;
+};
+
+// One group, and where it begins: its first position in [n][s], its first segment and chunk among those of all groups.
+struct group {
+  std::size_t index;
+  renorm::cut const& cut;
+  std::size_t position, segment, chunk;
 };
 
 struct order {
   renorm::shape shape;
-  std::size_t chunks;
-  std::size_t chunks_per_segment;
-  std::size_t segments;
+  std::size_t sublanes;       // NHWC: rows that share one pass, row r of a run going to sub-lane r mod sublanes
+  std::size_t larger_groups;  // n mod groups: the first groups have one more sample
+  cut larger, other;
+  std::size_t segments, chunks;  // of all groups
 
-  std::size_t pieces;  // NCHW: chunks a plane is cut into, 1 for short planes
-  std::size_t piece_length;
-  std::size_t samples_per_chunk;  // NCHW: more than 1 for short planes
+  group at(std::size_t index) const;
+  std::size_t group_of_segment(std::size_t segment) const;
+  std::size_t group_of_sample(std::size_t sample) const;
+  std::size_t groups_with_samples() const { return smaller(shape.n, shape.groups); }
 
-  std::size_t sublanes;  // NHWC: rows that share one pass, row r going to sub-lane r mod sublanes
-  std::size_t rows_per_chunk;
+  std::size_t width() const { return shape.c * sublanes; }  // accumulators of one pass of NHWC
+  std::size_t columns() const { return shape.groups * width(); }
 
-  std::size_t first_chunk(std::size_t segment) const { return segment * chunks_per_segment; }
-  std::size_t width() const { return shape.c * sublanes; }  // NHWC: accumulators of one pass
-  std::size_t values_before(std::size_t chunk) const;       // of a channel
-  plane_chunk planes_of(std::size_t chunk) const;
-  row_chunk rows_of(std::size_t chunk) const;
+  // Distances between positions and between runs in [n][s], and in values.
+  std::size_t run_step() const { return shape.interleaved ? shape.groups * shape.s : shape.s; }
+  std::size_t run_pitch() const { return run_step() * shape.c; }
+  std::size_t position_pitch() const { return shape.layout == layout::nchw ? 1 : shape.c; }
+  std::size_t channel_pitch() const { return shape.layout == layout::nchw ? shape.s : 1; }
+
+  // Of the first position of a part of a group: in [n][s], and of its value of a channel.
+  std::size_t position_of(group const& g, part const& p) const { return g.position + p.run * run_step() + p.first; }
+  std::size_t offset_of(group const& g, part const& p, std::size_t channel) const {
+    return g.position * shape.c + p.run * run_pitch() + p.first * position_pitch() + channel * channel_pitch();
+  }
 };
 
 // lanes: accumulator lanes of the element type.

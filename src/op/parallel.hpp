@@ -1,6 +1,7 @@
 // Portions of work on the caller's threads.
 #pragma once
 
+#include "op/integers.hpp"
 #include "renorm/renorm.h"
 
 #include <atomic>
@@ -35,11 +36,10 @@ template <class F> void parallel(executor const& e, std::size_t portions, F cons
       if ((claimed[i / 64].load(std::memory_order_relaxed) & bit) != 0) return false;
       return (claimed[i / 64].fetch_or(bit, std::memory_order_acq_rel) & bit) == 0;
     }
-    std::size_t border(std::size_t i) const { return portions / tasks * i + (i < portions % tasks ? i : portions % tasks); }
     static void run(void* arg, std::size_t i) {
       job& j = *static_cast<job*>(arg);
       if (i >= j.tasks || !j.claim(i)) return;
-      for (std::size_t k = j.border(i); k < j.border(i + 1); ++k) j.f(k);
+      for (std::size_t k = border(j.portions, j.tasks, i); k < border(j.portions, j.tasks, i + 1); ++k) j.f(k);
     }
   } j{f, portions, portions < max_tasks ? portions : max_tasks, {}};
   e.parallel_for(e.ctx, j.tasks, &job::run, &j);

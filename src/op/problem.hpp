@@ -9,8 +9,11 @@
 
 namespace renorm {
 
+enum class mask { none, bytes, lengths };  // uint8_t[n][s], not 0 where valid; int64_t[n], so many of the first positions
+
 struct problem {
   renorm::shape shape;
+  renorm::mask mask;
   bool f64;         // tensors
   bool params_f64;  // gamma, beta and their gradients
   bool stats_f64;   // running statistics
@@ -33,13 +36,6 @@ struct problem {
     return {{mean, stats_f64}, {var, stats_f64}, !track_sigma, eps};
   }
   std::size_t tensor_bytes() const { return shape.values() * (f64 ? sizeof(double) : sizeof(float)); }
-  std::int64_t count() const { return static_cast<std::int64_t>(shape.per_channel()); }
-
-  // What sums of squares over count values are divided by: Bessel's correction, which is none for a single value.
-  static double divisor(std::int64_t count, bool bessel) {
-    std::int64_t const values = count > 0 ? count : 1;
-    return static_cast<double>(bessel && values > 1 ? values - 1 : values);
-  }
 };
 
 // Where to compute it.

@@ -20,24 +20,21 @@ void set_channel_blocks(schedule& p, std::size_t channels_per_block) {
   p.channel_blocks = divide_up(p.channels, channels_per_block);
 }
 
-void set_segment_ranges(schedule& p, std::size_t wanted) {
-  p.range_segments = divide_up(p.segments, smaller(wanted, p.segments));
-  p.segment_ranges = divide_up(p.segments, p.range_segments);
-}
-
 // Blocks of channels where there are enough of them for all threads; else their segments are divided, too.
 void cut_nchw(schedule& p, order const& o, std::size_t element_size, std::size_t wanted) {
   std::size_t const run_channels = divide_up(run_bytes, larger(1, o.shape.s * element_size));
   std::size_t const shared_channels = larger(1, p.channels / wanted);
   set_channel_blocks(p, smaller(smaller(run_channels, shared_channels), max_block_channels));
   p.fused = wanted == 1 || p.channel_blocks >= wanted;
-  set_segment_ranges(p, p.fused ? 1 : divide_up(wanted, p.channel_blocks));
+  p.segment_ranges = p.fused ? 1 : smaller(divide_up(wanted, p.channel_blocks), o.segments);
 }
 
-void cut_nhwc(schedule& p, std::size_t wanted) {
-  p.fused = false;
+// Groups where there are enough of them for all threads; else their segments.
+void cut_nhwc(schedule& p, order const& o, std::size_t wanted) {
+  std::size_t const groups = o.groups_with_samples(), portions = smaller(wanted, row_slots(o));
+  p.fused = groups > 1 && groups >= portions;
   set_channel_blocks(p, p.channels);
-  set_segment_ranges(p, wanted);
+  p.segment_ranges = portions;
 }
 
 std::size_t wanted_portions(order const& o, std::size_t element_size, std::size_t threads) {
@@ -47,18 +44,21 @@ std::size_t wanted_portions(order const& o, std::size_t element_size, std::size_
 
 }  // namespace
 
-portion schedule::at(std::size_t i) const {
-  std::size_t const channel = i % channel_blocks * block_channels, segment = i / channel_blocks * range_segments;
-  return {channel, smaller(block_channels, channels - channel), segment, smaller(range_segments, segments - segment)};
+portion schedule::at(order const& o, std::size_t i) const {
+  std::size_t const channel = i % channel_blocks * block_channels, range = i / channel_blocks;
+  auto const first_segment = [&](std::size_t k) {
+    return fused ? o.at(border(o.groups_with_samples(), segment_ranges, k)).segment : border(o.segments, segment_ranges, k);
+  };
+  std::size_t const segment = first_segment(range);
+  return {channel, smaller(block_channels, channels - channel), segment, first_segment(range + 1) - segment, range};
 }
 
 schedule make_schedule(order const& o, std::size_t element_size, std::size_t threads) {
   schedule p{};
   p.channels = o.shape.c;
-  p.segments = o.segments;
   std::size_t const wanted = wanted_portions(o, element_size, threads);
   if (o.shape.layout == layout::nchw) cut_nchw(p, o, element_size, wanted);
-  else cut_nhwc(p, wanted);
+  else cut_nhwc(p, o, wanted);
   return p;
 }
 

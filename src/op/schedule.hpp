@@ -5,25 +5,46 @@
 
 namespace renorm {
 
-// One portion of work: some channels of some segments. NHWC portions hold all channels.
+// One portion of work: some channels of some segments, which are numbered across all groups. NHWC portions hold all channels.
 struct portion {
   std::size_t channel, channels;
   std::size_t segment, segments;
+  std::size_t slot;  // NHWC: a number below row_slots() that no other portion has
 };
+
+// What a portion has of one group; segment is the group's own number.
+struct piece {
+  renorm::group group;
+  std::size_t channel, channels;
+  std::size_t segment, segments;
+  std::size_t slot;
+};
+
+template <class F> void for_each_piece(order const& o, portion const& p, F const& f) {
+  for (std::size_t next = p.segment, end = p.segment + p.segments; next < end;) {
+    group const g = o.at(o.group_of_segment(next));
+    std::size_t const first = next - g.segment, last = smaller(g.cut.segments, end - g.segment);
+    f(piece{g, p.channel, p.channels, first, last - first, p.slot});
+    next = g.segment + last;
+  }
+}
+
+// The most portions of NHWC: each has a row of accumulators in the workspace.
+inline std::size_t row_slots(order const& o) { return smaller(o.segments, max_segments); }
 
 // The most channels of an NCHW portion: their accumulators are on the stack, 256 bytes each.
 inline constexpr std::size_t max_block_channels = 64;
 
 struct schedule {
-  // Fused: a portion has all segments of its channels, and does reduction, algebra and sweep back to back, so that the sweep finds
-  // its input in the cache. Otherwise all reductions come first, then the algebra of all channels, then all sweeps.
+  // Fused: a portion has whole groups of its channels, and does reduction, algebra and sweep of each back to back, so that the sweep
+  // finds its input in the cache. Otherwise all reductions come first, then the algebra of all channels, then all sweeps.
   bool fused;
   std::size_t channel_blocks, block_channels;
-  std::size_t segment_ranges, range_segments;
-  std::size_t channels, segments;
+  std::size_t segment_ranges;
+  std::size_t channels;
 
   std::size_t portions() const { return channel_blocks * segment_ranges; }
-  portion at(std::size_t i) const;
+  portion at(order const& o, std::size_t i) const;
 };
 
 // threads >= 1

@@ -18,16 +18,13 @@ template <template <class> class Scratch> std::size_t scratch_bytes(problem cons
   });
 }
 
-// An array of the caller's if there is one, else of the workspace.
-inline double* given_or(double* given, double* own) { return given != nullptr ? given : own; }
+// An array that the caller may have given, else room for it in the workspace.
+template <class U> struct caller_or_workspace {
+  U* own;
 
-// Loops, not memset and memcpy: arrays of no channels may be NULL.
-inline void clear(double* a, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) a[i] = 0;
-}
-inline void copy(double const* a, std::size_t count, double* to) {
-  for (std::size_t i = 0; i < count; ++i) to[i] = a[i];
-}
+  caller_or_workspace(arena& memory, std::size_t count) : own(memory.take<U>(count)) {}
+  U* given(U* callers) const { return callers != nullptr ? callers : own; }
+};
 
 // Repeats the first c values of a row of coefficients for every sub-lane.
 template <class T> void repeat_for_sublanes(order const& o, T* row) {
@@ -38,44 +35,54 @@ template <class T> void repeat_for_sublanes(order const& o, T* row) {
 
 // The map y = scale*(x - center) + shift, in double and as the sweeps read it.
 template <class T> struct affine_scratch {
-  affine_map map;                   // c
-  T *t_center, *t_scale, *t_shift;  // width()
+  affine_map map;                   // [groups][c]
+  T *t_center, *t_scale, *t_shift;  // [groups][width]
 
   affine_scratch(order const& o, arena& memory) {
-    std::size_t const c = o.shape.c, width = o.width();
-    map = {memory.take<double>(c), memory.take<double>(c), memory.take<double>(c)};
-    t_center = memory.take<T>(width);
-    t_scale = memory.take<T>(width);
-    t_shift = memory.take<T>(width);
+    std::size_t const statistics = o.shape.statistics(), columns = o.columns();
+    map = {memory.take<double>(statistics), memory.take<double>(statistics), memory.take<double>(statistics)};
+    t_center = memory.take<T>(columns);
+    t_scale = memory.take<T>(columns);
+    t_shift = memory.take<T>(columns);
   }
 
-  void narrow(order const& o, isa const& code, channels at, double const* center, double const* scale, double const* shift) const {
-    std::size_t const c = at.first;
-    code.of<T>().narrow_affine(at.count, center + c, scale + c, shift + c, t_center + c, t_scale + c, t_shift + c);
-    for (T* row : {t_center, t_scale, t_shift}) repeat_for_sublanes(o, row);
+  void narrow(order const& o, isa const& code, channels const& at, double const* center, double const* scale, double const* shift) const {
+    std::size_t const i = at.of_group, row = at.group * o.width(), c = row + at.first;
+    code.of<T>().narrow_affine(at.count, center + i, scale + i, shift + i, t_center + c, t_scale + c, t_shift + c);
+    for (T* values : {t_center, t_scale, t_shift}) repeat_for_sublanes(o, values + row);
   }
 };
 
-// y = scale*(x - center) + shift as a Sweep (op/sweep.hpp).
-template <class T> struct affine_sweep {
+// What becomes of masked values in the output of a Sweep.
+template <class T> struct masked_output {
   kernels<T> const& k;
+  T* out;
+
+  void clear_planes(renorm::planes const& p, std::size_t offset, validity<T> const& valid) const { k.clear_plane(p, valid, out + offset); }
+  void clear(std::size_t offset, std::size_t count) const { memset(out + offset, 0, count * sizeof(T)); }
+};
+
+// y = scale*(x - center) + shift as a Sweep (op/sweep.hpp).
+template <class T> struct affine_sweep : masked_output<T> {
   affine_coefficients<T> coefficients;
   T const* x;
-  T* y;
   bool stream;
 
   affine_sweep(kernels<T> const& kernels, affine_scratch<T> const& t, void const* in, void* out, bool bypass)
-      : k(kernels),
+      : masked_output<T>{kernels, static_cast<T*>(out)},
         coefficients{t.t_center, t.t_scale, t.t_shift},
         x(static_cast<T const*>(in)),
-        y(static_cast<T*>(out)),
         stream(bypass && in != out) {}
 
-  void planes(renorm::planes const& p, std::size_t offset, std::size_t channel) const {
-    k.affine_plane(p, x + offset, {coefficients.center + channel, coefficients.scale + channel, coefficients.shift + channel}, y + offset,
-                   stream);
+  affine_coefficients<T> from(std::size_t column) const {
+    return {coefficients.center + column, coefficients.scale + column, coefficients.shift + column};
   }
-  void pixels(renorm::pixels const& p, std::size_t offset) const { k.affine_pixels(p, x + offset, coefficients, y + offset, stream); }
+  void planes(renorm::planes const& p, std::size_t offset, std::size_t column) const {
+    this->k.affine_plane(p, x + offset, from(column), this->out + offset, stream);
+  }
+  void pixels(renorm::pixels const& p, std::size_t offset, std::size_t column) const {
+    this->k.affine_pixels(p, x + offset, from(column), this->out + offset, stream);
+  }
   void finish() const { publish(stream); }
 };
 

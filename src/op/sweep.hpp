@@ -1,13 +1,12 @@
-// Element-wise passes. A Sweep is what is done to values:
+// Element-wise passes. A Sweep is what is done to values of type Sweep::value:
 //
-//   planes(p, offset, channel)    runs of NCHW, the first of them of a channel
-//   pixels(p, offset)             rows of NHWC, width() columns
+//   planes(p, offset, column)     runs of NCHW; column is the place of their coefficients in [groups][width]
+//   pixels(p, offset, column)     rows of NHWC, width() columns
+//   clear_planes(p, offset, valid), clear(offset, count)   0 where a mask leaves values out
 //   finish()                      after the last of a portion
 #pragma once
 
-#include "op/integers.hpp"
-#include "op/problem.hpp"
-#include "op/schedule.hpp"
+#include "op/selection.hpp"
 
 #include <atomic>
 
@@ -21,88 +20,152 @@ inline void publish(bool streamed) {
 // Rows that one step of a backwards sweep takes: enough to run, few enough to still be in the cache.
 inline constexpr std::size_t step_values = 8192;
 
-// Rows [first, last) of NHWC, the last ones first; first is a multiple of sublanes.
-template <class Sweep> void sweep_rows(order const& o, std::size_t first, std::size_t last, Sweep const& sweep) {
+// Rows of NHWC without a gap, the last ones first.
+template <class Sweep> void sweep_rows(order const& o, std::size_t offset, std::size_t rows, std::size_t column, Sweep const& sweep) {
   std::size_t const c = o.shape.c, width = o.width();
   std::size_t const step = (step_values / width + 1) * o.sublanes;
-  for (std::size_t steps = (last - first + step - 1) / step; steps > 0; --steps) {
-    std::size_t const row = first + (steps - 1) * step;
-    std::size_t const rows = last - row < step ? last - row : step, passes = rows / o.sublanes, left = rows % o.sublanes;
-    sweep.pixels({passes, width, width}, row * c);
-    if (left > 0) sweep.pixels({1, width, left * c}, row * c + passes * width);
+  for (std::size_t steps = divide_up(rows, step); steps > 0; --steps) {
+    std::size_t const first = (steps - 1) * step, count = smaller(rows - first, step);
+    std::size_t const passes = count / o.sublanes, left = count % o.sublanes, at = offset + first * c;
+    sweep.pixels({passes, width, width}, at, column);
+    if (left > 0) sweep.pixels({1, width, left * c}, at + passes * width, column);
   }
 }
 
-// Chunks [first, last) of some channels of NCHW, the last ones first.
-template <class Sweep> void sweep_planes(order const& o, portion const& p, std::size_t first, std::size_t last, Sweep const& sweep) {
-  std::size_t const s = o.shape.s, sample_pitch = o.shape.c * s;
-  for (std::size_t chunk = last; chunk-- > first;) {
-    plane_chunk const part = o.planes_of(chunk);
-    sweep.planes({part.samples, sample_pitch, p.channels, s, part.length}, part.sample * sample_pitch + p.channel * s + part.first,
-                 p.channel);
-  }
+// Some positions of a run of NHWC, the valid ones.
+template <class T, class Sweep> void sweep_run(order const& o, selection<T> const& selected, std::size_t position, std::size_t count,
+                                               std::size_t column, Sweep const& sweep) {
+  std::size_t const c = o.shape.c, offset = position * c;
+  selected.for_each_span(position, count, [&](std::size_t first, std::size_t last, bool valid) {
+    if (valid) sweep_rows(o, offset + first * c, last - first, column, sweep);
+    else sweep.clear(offset + first * c, (last - first) * c);
+  });
 }
 
-// What a reduction of the same portion has just read, backwards: the end of it is still in the cache.
-template <class Sweep> void sweep_portion(order const& o, portion const& p, Sweep const& sweep) {
-  std::size_t const first = o.first_chunk(p.segment), end = o.first_chunk(p.segment + p.segments);
-  std::size_t const last = end < o.chunks ? end : o.chunks;
-  if (o.shape.layout == layout::nhwc) sweep_rows(o, o.values_before(first), o.values_before(last), sweep);
-  else sweep_planes(o, p, first, last, sweep);
-  sweep.finish();
+// One chunk of NHWC, the last runs first; short runs are a row each.
+template <class T, class Sweep>
+void sweep_pixels(order const& o, selection<T> const& selected, group const& g, part const& p, Sweep const& sweep) {
+  std::size_t const column = g.index * o.width(), position = o.position_of(g, p);
+  if (selected.all() && p.length <= o.sublanes) {
+    sweep.pixels({p.runs, o.run_pitch(), p.length * o.shape.c}, position * o.shape.c, column);
+    return;
+  }
+  for (std::size_t run = p.runs; run-- > 0;) sweep_run(o, selected, position + run * o.run_step(), p.length, column, sweep);
+}
+
+// Runs of NCHW, from a position on, for some channels each.
+template <class T, class Sweep> void sweep_channels(order const& o, selection<T> const& selected, std::size_t position, std::size_t runs,
+                                                    std::size_t length, std::size_t channel, std::size_t channels, std::size_t group,
+                                                    Sweep const& sweep) {
+  std::size_t const s = o.shape.s, c = o.shape.c, offset = (position / s * c + channel) * s + position % s;
+  planes const p = {runs, o.run_pitch(), channels, s, length};
+  sweep.planes(p, offset, group * c + channel);
+  if (!selected.all()) sweep.clear_planes(p, offset, selected.of(position));
+}
+
+// What a reduction of the same piece has just read, backwards: the end of it is still in the cache.
+template <class T, class Sweep> void sweep_piece(order const& o, selection<T> const& selected, piece const& q, Sweep const& sweep) {
+  cut const& k = q.group.cut;
+  for (std::size_t chunk = k.first_chunk(q.segment + q.segments); chunk-- > k.first_chunk(q.segment);) {
+    part const p = k.part_of(chunk);
+    if (o.shape.layout == layout::nhwc) sweep_pixels(o, selected, q.group, p, sweep);
+    else sweep_channels(o, selected, o.position_of(q.group, p), p.runs, p.length, q.channel, q.channels, q.group.index, sweep);
+  }
 }
 
 // Values [first, last) of NCHW in memory order: the end of a plane, whole planes, the start of one.
-template <class Sweep> void sweep_values(order const& o, std::size_t first, std::size_t last, Sweep const& sweep) {
+template <class T, class Sweep>
+void sweep_values(order const& o, selection<T> const& selected, std::size_t first, std::size_t last, Sweep const& sweep) {
   std::size_t const s = o.shape.s, c = o.shape.c;
   while (first < last) {
-    std::size_t const plane = first / s, channel = plane % c, skipped = first % s;
+    std::size_t const plane = first / s, sample = plane / c, channel = plane % c, skipped = first % s;
     std::size_t const whole_planes = (last - first) / s;
-    std::size_t const channels = skipped > 0 || whole_planes == 0 ? 1 : (whole_planes < c - channel ? whole_planes : c - channel);
-    std::size_t const rest = s - skipped, length = last - first < rest ? last - first : rest;
-    sweep.planes({1, c * s, channels, s, length}, first, channel);
+    std::size_t const channels = skipped > 0 || whole_planes == 0 ? 1 : smaller(whole_planes, c - channel);
+    std::size_t const length = smaller(last - first, s - skipped);
+    sweep_channels(o, selected, sample * s + skipped, 1, length, channel, channels, o.group_of_sample(sample), sweep);
     first += (channels - 1) * s + length;
   }
 }
 
-// A sweep of memory order, in equal parts.
-template <class Sweep> void sweep_linear(order const& o, std::size_t element_size, executor const& e, Sweep const& sweep) {
+// A sweep in memory order, in equal parts; NHWC without groups.
+template <class T, class Sweep> void sweep_linear(order const& o, selection<T> const& selected, executor const& e, Sweep const& sweep) {
   bool const nchw = o.shape.layout == layout::nchw;
   std::size_t const unit = nchw ? step_values : o.sublanes, end = nchw ? o.shape.values() : o.shape.per_channel();
-  std::size_t const units = divide_up(end, unit), parts = sweep_portions(o, element_size, units, e.threads);
+  std::size_t const units = divide_up(end, unit), parts = sweep_portions(o, sizeof(T), units, e.threads);
   parallel(e, parts, [&](std::size_t i) {
-    auto const border = [&](std::size_t k) { return smaller((units / parts * k + smaller(k, units % parts)) * unit, end); };
-    if (nchw) sweep_values(o, border(i), border(i + 1), sweep);
-    else sweep_rows(o, border(i), border(i + 1), sweep);
+    std::size_t const first = smaller(border(units, parts, i) * unit, end), last = smaller(border(units, parts, i + 1) * unit, end);
+    if (nchw) sweep_values(o, selected, first, last, sweep);
+    else sweep_run(o, selected, first, last - first, 0, sweep);
     sweep.finish();
   });
 }
 
-// A sweep that no reduction goes before. Short planes go by channel blocks: kernels take several samples of them at once.
-template <class Sweep> void sweep_all(order const& o, std::size_t element_size, executor const& e, Sweep const& sweep) {
-  if (o.shape.layout == layout::nhwc || o.samples_per_chunk < flat_samples || o.shape.n < flat_samples) {
-    sweep_linear(o, element_size, e, sweep);
+// A sweep that no reduction goes before. Short planes go by channel blocks: kernels take several samples of them at once. Groups of
+// NHWC go one by one.
+template <class T, class Sweep> void sweep_all(order const& o, selection<T> const& selected, executor const& e, Sweep const& sweep) {
+  bool const flat = smaller(o.other.runs, o.other.runs_per_chunk) >= flat_samples;
+  if (o.shape.layout == layout::nchw ? !flat : o.shape.groups == 1) {
+    sweep_linear(o, selected, e, sweep);
     return;
   }
-  schedule const s = make_schedule(o, element_size, e.threads);
-  parallel(e, s.portions(), [&](std::size_t i) { sweep_portion(o, s.at(i), sweep); });
+  schedule const cuts = make_schedule(o, sizeof(T), e.threads);
+  parallel(e, cuts.portions(), [&](std::size_t i) {
+    for_each_piece(o, cuts.at(o, i), [&](piece const& q) { sweep_piece(o, selected, q, sweep); });
+    sweep.finish();
+  });
 }
 
-// Reduction, algebra and sweep of an operation as its schedule has it.
-template <class Reduce, class Algebra, class Sweep>
-void run_passes(schedule const& s, executor const& e, Reduce const& reduce, Algebra const& algebra, Sweep const& sweep) {
-  if (s.fused) {
-    parallel(e, s.portions(), [&](std::size_t i) {
-      portion const p = s.at(i);
-      reduce(p);
-      algebra(p.channel, p.channels);
-      sweep(p);
-    });
+// f(group) for all groups, on the caller's threads if there is enough to do.
+template <class F> void for_each_group(order const& o, executor const& e, F const& f) {
+  constexpr std::size_t worth_waking_threads = 16384;
+  std::size_t const groups = o.shape.groups;
+  parallel(o.shape.statistics() < worth_waking_threads ? executor{nullptr, nullptr, 1} : e, groups, f);
+}
+
+// Reduction, algebra and sweep of an operation as its schedule has it. Groups without a sample have algebra alone.
+template <class Reduce, class Algebra, class Sweep> void run_passes(order const& o, std::size_t element_size, executor const& e,
+                                                                    Reduce const& reduce, Algebra const& algebra, Sweep const& sweep) {
+  if (o.shape.values() == 0) {
+    for (std::size_t g = 0; g < o.shape.groups; ++g) algebra(channels(o.shape, g));
     return;
   }
-  parallel(e, s.portions(), [&](std::size_t i) { reduce(s.at(i)); });
-  algebra(std::size_t(0), s.channels);
-  parallel(e, s.portions(), [&](std::size_t i) { sweep(s.at(i)); });
+  schedule const cuts = make_schedule(o, element_size, e.threads);
+  auto const for_each_portion = [&](auto const& f) { parallel(e, cuts.portions(), [&](std::size_t i) { f(cuts.at(o, i)); }); };
+  auto const sweep_portion = [&](portion const& p) {
+    for_each_piece(o, p, sweep);
+    sweep.finish();
+  };
+  if (cuts.fused) {
+    for_each_portion([&](portion const& p) {
+      for_each_piece(o, p, [&](piece const& q) {
+        reduce(q);
+        algebra(channels(o.shape, q.group.index, q.channel, q.channels));
+        sweep(q);
+      });
+      sweep.finish();
+    });
+    for (std::size_t g = o.groups_with_samples(); g < o.shape.groups; ++g) algebra(channels(o.shape, g));
+    return;
+  }
+  for_each_portion([&](portion const& p) { for_each_piece(o, p, reduce); });
+  for_each_group(o, e, [&](std::size_t g) { algebra(channels(o.shape, g)); });
+  for_each_portion(sweep_portion);
 }
+
+// A Sweep as run_passes takes it: what has been reduced.
+template <class T, class Sweep> struct sweep_after {
+  order const& o;
+  selection<T> const& selected;
+  Sweep const& sweep;
+
+  void operator()(piece const& q) const { sweep_piece(o, selected, q, sweep); }
+  void finish() const { sweep.finish(); }
+};
+template <class T, class Sweep> sweep_after(order const&, selection<T> const&, Sweep const&) -> sweep_after<T, Sweep>;
+
+struct no_sweep {
+  void operator()(piece const&) const {}
+  void finish() const {}
+};
 
 }  // namespace renorm

@@ -18,6 +18,7 @@ struct problem {
   array gamma, beta;                // empty: not given
   array running_mean, running_var;  // empty: not given
   std::int64_t num_batches = 0;
+  std::vector<std::uint8_t> mask;  // (n, s), read with desc.mask_kind
 
   std::size_t n() const { return static_cast<std::size_t>(desc.n); }
   std::size_t c() const { return static_cast<std::size_t>(desc.c); }
@@ -25,12 +26,38 @@ struct problem {
   std::size_t per_channel() const { return n() * s(); }
   std::size_t at(std::size_t i, std::size_t channel, std::size_t k) const { return (i * c() + channel) * s() + k; }
 
+  // As numpy's array_split has them: the first groups have a sample more.
+  std::size_t groups() const { return desc.groups > 1 ? static_cast<std::size_t>(desc.groups) : 1; }
+  std::size_t statistics() const { return groups() * c(); }
+  std::size_t group_of(std::size_t i) const {
+    if (desc.group_order == RENORM_GROUPS_INTERLEAVED) return i % groups();
+    std::size_t const samples = n() / groups(), in_larger = n() % groups() * (samples + 1);
+    return i < in_larger ? i / (samples + 1) : n() % groups() + (i - in_larger) / samples;
+  }
+  bool valid(std::size_t i, std::size_t k) const { return desc.mask_kind == RENORM_MASK_NONE || mask[i * s() + k] != 0; }
+  double count(std::size_t group) const;
+
   bool has(std::uint32_t flag) const { return (desc.flags & flag) != 0; }
   double gamma_of(std::size_t channel) const { return gamma.empty() ? 1 : gamma[channel]; }
   double beta_of(std::size_t channel) const { return beta.empty() ? 0 : beta[channel]; }
 };
 
-// Forward and backward results, and also how far each may be off. An empty array is not there.
+constexpr std::size_t all_groups = static_cast<std::size_t>(-1);
+
+// f(sample, position) for what is valid of a group.
+template <class F> void for_each_position(problem const& p, std::size_t group, F const& f) {
+  for (std::size_t i = 0; i < p.n(); ++i)
+    for (std::size_t k = 0; k < p.s(); ++k)
+      if ((group == all_groups || p.group_of(i) == group) && p.valid(i, k)) f(i, k);
+}
+
+inline double problem::count(std::size_t group) const {
+  double count = 0;
+  for_each_position(*this, group, [&](std::size_t, std::size_t) { ++count; });
+  return count;
+}
+
+// Forward and backward results, and also how far each may be off. Statistics are [groups][c]. An empty array is not there.
 struct values {
   array y, mean, var, sigma, r, d, running_mean, running_var;
   array dx, dgamma, dbeta;

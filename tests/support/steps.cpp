@@ -1,5 +1,6 @@
 #include "support/steps.hpp"
 
+#include <algorithm>
 #include <deque>
 #include <gtest/gtest.h>
 
@@ -10,7 +11,10 @@ namespace {
 class step_memory {
  public:
   step_memory(problem const& p, way const& how)
-      : p_(p), how_(how), tensor_dtype_(p.desc.dtype), param_dtype_(dtype_or(p.desc.param_dtype, tensor_dtype_)),
+      : p_(p),
+        how_(how),
+        tensor_dtype_(p.desc.dtype),
+        param_dtype_(dtype_or(p.desc.param_dtype, tensor_dtype_)),
         running_dtype_(dtype_or(p.desc.stats_dtype, tensor_dtype_)) {}
   ~step_memory() {
     for (memory const& m : arrays_) EXPECT_TRUE(m.intact()) << "written outside an array";
@@ -25,11 +29,23 @@ class step_memory {
   void* params() { return take(p_.c(), size_of(param_dtype_)); }
   void* params(array const& values) { return filled(values, param_dtype_); }
   void* running(array const& values) { return filled(values, running_dtype_); }
-  double* saved() { return static_cast<double*>(take(p_.c(), sizeof(double))); }
-  std::int64_t* integer(std::int64_t value) {
-    auto* const a = static_cast<std::int64_t*>(take(1, sizeof value));
-    memcpy(a, &value, sizeof value);
+  double* saved() { return static_cast<double*>(take(p_.statistics(), sizeof(double))); }
+  std::int64_t* integers(std::size_t count, std::int64_t value) {
+    auto* const a = static_cast<std::int64_t*>(take(count, sizeof value));
+    std::fill(a, a + count, value);
     return a;
+  }
+  std::int64_t* integer(std::int64_t value) { return integers(1, value); }
+  void const* mask() {
+    if (p_.desc.mask_kind == RENORM_MASK_NONE) return nullptr;
+    if (p_.desc.mask_kind == RENORM_MASK_BYTES) {
+      void* const a = take(p_.mask.size(), 1);
+      std::copy(p_.mask.begin(), p_.mask.end(), static_cast<std::uint8_t*>(a));
+      return a;
+    }
+    std::int64_t* const lengths = integers(p_.n(), 0);
+    for_each_position(p_, all_groups, [&](std::size_t i, std::size_t) { ++lengths[i]; });
+    return lengths;
   }
 
   array read_tensor(void const* a) const {
@@ -38,7 +54,7 @@ class step_memory {
   }
   array read_params(void const* a) const { return load(a, param_dtype_, p_.c()); }
   array read_running(void const* a) const { return a == nullptr ? array() : load(a, running_dtype_, p_.c()); }
-  array read_saved(double const* a) const { return load(a, RENORM_F64, p_.c()); }
+  array read_saved(double const* a) const { return load(a, RENORM_F64, p_.statistics()); }
 
   // Where to run op, with a workspace of just the right size.
   renorm_exec exec(renorm_op op) {
@@ -120,7 +136,7 @@ class step {
   step(problem const& p, way const& how) : p_(p), how_(how), memory_(p, how) {}
 
   values train() {
-    saved_statistics const saved = {memory_.saved(), memory_.saved(), memory_.saved(), memory_.saved(), memory_.integer(-1)};
+    saved_statistics const saved = {memory_.saved(), memory_.saved(), memory_.saved(), memory_.saved(), memory_.integers(p_.groups(), -1)};
     running_statistics const running = {memory_.running(p_.running_mean), memory_.running(p_.running_var), memory_.integer(p_.num_batches)};
     if (how_.parts) forward_in_parts(saved, running);
     else forward(saved, running);
@@ -132,8 +148,8 @@ class step {
       out_.r = memory_.read_saved(saved.r);
       out_.d = memory_.read_saved(saved.d);
     }
-    EXPECT_EQ(*saved.count, p_.desc.n * p_.desc.s);
-    bool const counted = !p_.running_mean.empty() && p_.per_channel() > 0 && !p_.has(RENORM_FLAG_KEEP_RUNNING);
+    for (std::size_t g = 0; g < p_.groups(); ++g) EXPECT_EQ(saved.count[g], p_.count(g)) << "of group " << g;
+    bool const counted = !p_.running_mean.empty() && p_.c() > 0 && p_.count(all_groups) > 0 && !p_.has(RENORM_FLAG_KEEP_RUNNING);
     EXPECT_EQ(*running.num_batches, p_.num_batches + (counted ? 1 : 0));
 
     backward_arrays b = prepare_backward();
@@ -158,6 +174,7 @@ class step {
     a.dx = b.dx;
     a.dgamma = b.dgamma;
     a.dbeta = b.dbeta;
+    a.mask = memory_.mask();
     renorm_exec const exec = memory_.exec(RENORM_OP_INFERENCE_BACKWARD);
     RENORM_EXPECT_OK(renorm_inference_backward(&p_.desc, &a, &exec));
     read_gradients(b);
@@ -188,6 +205,7 @@ class step {
     a.d = saved.d;
     a.count = saved.count;
     a.nonfinite = nonfinite;
+    a.mask = memory_.mask();
     renorm_exec const exec = memory_.exec(RENORM_OP_TRAIN);
     RENORM_EXPECT_OK(renorm_train(&p_.desc, &a, &exec));
     out_.y = memory_.read_tensor(y);
@@ -201,11 +219,12 @@ class step {
     moments.count = saved.count;
     moments.mean = saved.mean;
     moments.m2 = m2;
+    moments.mask = memory_.mask();
     renorm_exec exec = memory_.exec(RENORM_OP_MOMENTS);
     RENORM_EXPECT_OK(renorm_moments(&p_.desc, &moments, &exec));
-    if (*saved.count > 0) {
+    if (p_.per_channel() > 0) {
       out_.var = memory_.read_saved(m2);
-      for (double& v : out_.var) v /= static_cast<double>(*saved.count);
+      for (std::size_t i = 0; i < out_.var.size(); ++i) out_.var[i] /= std::max(1.0, static_cast<double>(saved.count[i / p_.c()]));
     }
 
     auto correction = make_args<renorm_correction_args>();
@@ -248,6 +267,7 @@ class step {
     a.running_mean = mean;
     a.running_var = var;
     a.y = y;
+    a.mask = memory_.mask();
     renorm_exec const exec = memory_.exec(RENORM_OP_INFERENCE);
     RENORM_EXPECT_OK(renorm_inference(&p_.desc, &a, &exec));
     out_.y = memory_.read_tensor(y);
@@ -275,6 +295,7 @@ class step {
     a.scale = coefficients.scale;
     a.shift = coefficients.shift;
     a.y = output_of_forward(x);
+    a.mask = memory_.mask();
     exec = memory_.exec(RENORM_OP_APPLY);
     RENORM_EXPECT_OK(renorm_apply(&p_.desc, &a, &exec));
     out_.y = memory_.read_tensor(a.y);
@@ -305,6 +326,7 @@ class step {
     a.dx = b.dx;
     a.dgamma = b.dgamma;
     a.dbeta = b.dbeta;
+    a.mask = memory_.mask();
     return a;
   }
 
@@ -322,6 +344,7 @@ class step {
     sums.sigma = saved.sigma;
     sums.sum_dy = memory_.saved();
     sums.sum_dy_xhat = memory_.saved();
+    sums.mask = memory_.mask();
     renorm_exec exec = memory_.exec(RENORM_OP_BACKWARD_REDUCE);
     RENORM_EXPECT_OK(renorm_backward_reduce(&p_.desc, &sums, &exec));
 

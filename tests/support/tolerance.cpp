@@ -32,30 +32,47 @@ double const w = std::numeric_limits<double>::epsilon() / 2;
 std::size_t divide_up(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
 
 // Which values of a channel are added up together: the promise of the library about the order of additions, in its own words.
+// Samples of a group are runs of positions; in NHWC consecutive ones are one run. A position takes one lane of a sample's channel in
+// NCHW, one of the sub-lanes of its channel in NHWC.
 class chunking {
  public:
-  explicit chunking(problem const& p) : p_(p), nchw_(p.desc.layout == RENORM_NCHW) {
+  explicit chunking(problem const& p, std::size_t group) : p_(p), group_(group) {
     std::size_t const lanes = p.desc.dtype == RENORM_F64 ? 16 : 32, most = 128;
-    if (nchw_) {
-      piece_ = std::min(p.s(), lanes * most);
-      samples_ = std::max<std::size_t>(1, most / divide_up(p.s(), lanes));
-      additions_ = std::min(most, std::min(p.n(), samples_) * divide_up(piece_, lanes));
-    } else {
-      std::size_t const fitting = lanes / std::gcd(p.c(), lanes), sublanes = p.c() * fitting <= 2048 ? fitting : 1;
-      rows_ = most * sublanes;
-      additions_ = std::min(most, divide_up(p.per_channel(), sublanes));
+    std::size_t const fitting = lanes / std::gcd(p.c(), lanes), sublanes = p.c() * fitting <= 2048 ? fitting : 1;
+    // Without positions the layouts are one, with rows of channels.
+    bool const nchw = p.desc.layout == RENORM_NCHW && p.s() != 1;
+    bool const interleaved = p.desc.group_order == RENORM_GROUPS_INTERLEAVED && p.groups() > 1 && group != all_groups;
+    std::size_t samples = 0;
+    for (std::size_t i = 0; i < p.n(); ++i) {
+      rank_.push_back(samples);
+      samples += group == all_groups || p.group_of(i) == group;
     }
+    one_run_ = !nchw && !interleaved;
+    std::size_t const step = nchw ? lanes : sublanes, runs = one_run_ ? 1 : samples, length = one_run_ ? samples * p.s() : p.s();
+    piece_ = std::max<std::size_t>(1, std::min(length, step * most));
+    runs_ = std::max<std::size_t>(1, most / divide_up(piece_, step));
+    additions_ = std::min(most, std::min(runs, runs_) * divide_up(piece_, step));
   }
 
   std::size_t additions() const { return additions_; }  // of one lane, at most
-  std::size_t chunk_of(std::size_t i, std::size_t k) const {
-    return nchw_ ? i / samples_ * divide_up(p_.s(), piece_) + k / piece_ : (i * p_.s() + k) / rows_;
+
+  // f(value of a channel, whether it is the first of its chunk)
+  template <class F> void for_each(std::size_t c, F const& f) const {
+    std::size_t before = static_cast<std::size_t>(-1);
+    for_each_position(p_, group_, [&](std::size_t i, std::size_t k) {
+      std::size_t const run = rank_[i];
+      std::size_t const chunk = one_run_ ? (run * p_.s() + k) / piece_ : run / runs_ * divide_up(p_.s(), piece_) + k / piece_;
+      f(p_.at(i, c, k), chunk != before);
+      before = chunk;
+    });
   }
 
  private:
   problem const& p_;
-  bool nchw_;
-  std::size_t piece_ = 0, samples_ = 0, rows_ = 0, additions_;
+  std::size_t group_;
+  bool one_run_;
+  std::size_t piece_, runs_, additions_;
+  std::vector<std::size_t> rank_;  // of a sample in its group
 };
 
 // Properties of the data of a channel that errors grow with.
@@ -69,61 +86,73 @@ struct magnitudes {
 class analysis {
  public:
   analysis(problem const& p, values const& want, double reference, values const& carried)
-      : p_(p), want_(want), carried_(carried), reference_(reference), chunks_(p), u_(unit_roundoff(p.desc.dtype)),
+      : p_(p),
+        want_(want),
+        carried_(carried),
+        reference_(reference),
+        u_(unit_roundoff(p.desc.dtype)),
         u_params_(unit_roundoff(dtype_or(p.desc.param_dtype, p.desc.dtype))),
-        u_running_(unit_roundoff(dtype_or(p.desc.stats_dtype, p.desc.dtype))), m_(static_cast<double>(p.per_channel())),
-        e_(2 * static_cast<double>(chunks_.additions() + 2) / std::sqrt(m_)),
+        u_running_(unit_roundoff(dtype_or(p.desc.stats_dtype, p.desc.dtype))),
         tiny_(p.desc.dtype == RENORM_F64 ? std::numeric_limits<double>::denorm_min() : std::numeric_limits<float>::denorm_min()) {
     allowed_.y = allowed_.dx = array(p.x.size());
     allowed_.dgamma = allowed_.dbeta = array(p.c());
+    if (want.running_mean.empty()) return;
+    allowed_.running_mean = allowed_.running_var = array(p.c());
+    for (std::size_t c = 0; c < p.c(); ++c) round_running(c);
   }
 
   values training();
   values inference();
 
  private:
-  magnitudes measure(std::size_t c, double mean, double sigma) const;
-  void train_channel(std::size_t c);
-  void infer_channel(std::size_t c);
-  void update_running(std::size_t c, magnitudes const& a, double mean_error, double var_error, double sigma_error);
-  void parameter_gradients(std::size_t c, magnitudes const& a, double xhat_error, double sigma_error, double r, double r_error, double d,
-                           double d_error);
+  // A group with its statistics, and all samples in inference, whose statistics are given.
+  struct population {
+    std::size_t group;
+    chunking chunks;
+    double m, e;
+
+    population(problem const& p, std::size_t g)
+        : group(g), chunks(p, g), m(p.count(g)), e(2 * static_cast<double>(chunks.additions() + 2) / std::sqrt(m)) {}
+  };
+
+  magnitudes measure(population const& of, std::size_t c, double mean, double sigma) const;
+  void train(population const& of, std::size_t c);
+  void infer(population const& of, std::size_t c);
+  void round_running(std::size_t c);
+  void update_running(population const& of, std::size_t c, magnitudes const& a, double mean_error, double var_error, double sigma_error);
+  void parameter_gradients(population const& of, std::size_t c, magnitudes const& a, double xhat_error, double sigma_error, double r,
+                           double r_error, double d, double d_error);
   double carried_mean(std::size_t c) const { return carried_.running_mean.empty() ? 0 : carried_.running_mean[c]; }
   double carried_sigma(std::size_t c) const;
 
-  template <class F> void for_channel(std::size_t c, F const& f) const {
-    for (std::size_t i = 0; i < p_.n(); ++i)
-      for (std::size_t k = 0; k < p_.s(); ++k) f(p_.at(i, c, k));
+  template <class F> void for_channel(population const& of, std::size_t c, F const& f) const {
+    for_each_position(p_, of.group, [&](std::size_t i, std::size_t k) { f(p_.at(i, c, k)); });
   }
 
   problem const& p_;
   values const& want_;
   values const& carried_;
   double reference_;
-  chunking chunks_;
-  double u_, u_params_, u_running_, m_, e_;
+  double u_, u_params_, u_running_;
   double tiny_;  // what an underflow may lose
   values allowed_;
 };
 
-magnitudes analysis::measure(std::size_t c, double mean, double sigma) const {
+magnitudes analysis::measure(population const& of, std::size_t c, double mean, double sigma) const {
   magnitudes a;
-  std::size_t chunk = static_cast<std::size_t>(-1);
+  double const m = of.m;
   double pivot = 0;
-  for (std::size_t i = 0; i < p_.n(); ++i)
-    for (std::size_t k = 0; k < p_.s(); ++k) {
-      std::size_t const j = p_.at(i, c, k), now = chunks_.chunk_of(i, k);
-      if (now != chunk) pivot = p_.x[j];
-      chunk = now;
-      double const dy = std::abs(p_.dy[j]), from_pivot = p_.x[j] - pivot;
-      a.max_x = std::max(a.max_x, std::abs(p_.x[j]));
-      a.max_y = std::max(a.max_y, std::abs(want_.y[j]));
-      a.max_dy = std::max(a.max_dy, dy);
-      a.mean_dy += dy / m_;
-      a.c1 += p_.dy[j] / m_;
-      a.mean_dy_xhat += dy * std::abs(p_.x[j] - mean) / sigma / m_;
-      a.pivot_spread += from_pivot * from_pivot / m_;
-    }
+  of.chunks.for_each(c, [&](std::size_t j, bool first_of_chunk) {
+    if (first_of_chunk) pivot = p_.x[j];
+    double const dy = std::abs(p_.dy[j]), from_pivot = p_.x[j] - pivot;
+    a.max_x = std::max(a.max_x, std::abs(p_.x[j]));
+    a.max_y = std::max(a.max_y, std::abs(want_.y[j]));
+    a.max_dy = std::max(a.max_dy, dy);
+    a.mean_dy += dy / m;
+    a.c1 += p_.dy[j] / m;
+    a.mean_dy_xhat += dy * std::abs(p_.x[j] - mean) / sigma / m;
+    a.pivot_spread += from_pivot * from_pivot / m;
+  });
   a.c1 = std::abs(a.c1);
   return a;
 }
@@ -135,17 +164,18 @@ double analysis::carried_sigma(std::size_t c) const {
   return p_.has(RENORM_FLAG_TRACK_SIGMA) ? error / sigma : error / (2 * sigma * sigma);
 }
 
-void analysis::train_channel(std::size_t c) {
-  double const mean = want_.mean[c], var = want_.var[c], sigma = want_.sigma[c];
+void analysis::train(population const& of, std::size_t c) {
+  std::size_t const at = of.group * p_.c() + c;
+  double const mean = want_.mean[at], var = want_.var[at], sigma = want_.sigma[at], m = of.m, e = of.e;
   bool const renorm = p_.has(RENORM_FLAG_BATCH_RENORM);
-  double const r = renorm ? want_.r[c] : 1, d = renorm ? want_.d[c] : 0;
+  double const r = renorm ? want_.r[at] : 1, d = renorm ? want_.d[at] : 0;
   double const gamma = std::abs(p_.gamma_of(c)), shift = std::abs(p_.gamma_of(c) * d + p_.beta_of(c));
-  double const bessel = m_ > 1 ? m_ / (m_ - 1) : 1, normaliser = p_.has(RENORM_FLAG_UNBIASED) ? bessel : 1;
-  magnitudes const a = measure(c, mean, sigma);
+  double const bessel = m > 1 ? m / (m - 1) : 1, normaliser = p_.has(RENORM_FLAG_UNBIASED) ? bessel : 1;
+  magnitudes const a = measure(of, c, mean, sigma);
 
   double const q = var > 0 ? std::min(a.pivot_spread / var, 10.0) : 10;
-  double const mean_error = u_ * e_ * std::sqrt(q * var) + 16 * w * a.max_x;
-  double const var_error = q * (3 * e_ + 3) * u_ * var + 16 * w * var;
+  double const mean_error = u_ * e * std::sqrt(q * var) + 16 * w * a.max_x;
+  double const var_error = q * (3 * e + 3) * u_ * var + 16 * w * var;
   double const sigma_error = normaliser * var_error / (2 * sigma * sigma) + 4 * w;  // relative, as the next two
   double const r_error = renorm ? sigma_error + carried_sigma(c) : 0;
   double const reference_sigma = renorm ? running_sigma(p_, c) : 1;
@@ -157,14 +187,15 @@ void analysis::train_channel(std::size_t c) {
   allowed_.sigma.push_back((sigma_error + reference_) * sigma);
   allowed_.r.push_back((r_error + reference_) * r);
   allowed_.d.push_back(d_error + reference_ * d_scale);
-  update_running(c, a, mean_error, var_error, sigma_error * sigma);
+  if (m == 0) return;
+  update_running(of, c, a, mean_error, var_error, sigma_error * sigma);
 
   // xhat = (x - mean)/sigma, h = |xhat|: wrong by xhat_error + h*sigma_error because of mean and sigma.
   double const xhat_error = mean_error / sigma;
-  parameter_gradients(c, a, xhat_error, sigma_error, r, r_error, d, d_error);
+  parameter_gradients(of, c, a, xhat_error, sigma_error, r, r_error, d, d_error);
 
   // y = scale*(x - center) + shift: x - center, scale, their product and shift are rounded, then the sum.
-  for_channel(c, [&](std::size_t j) {
+  for_channel(of, c, [&](std::size_t j) {
     double const h = std::abs(p_.x[j] - mean) / sigma, y = std::abs(want_.y[j]);
     double const statistics = gamma * (r * (xhat_error + h * (sigma_error + r_error)) + d_error);
     allowed_.y[j] = statistics + u_ * (3 * gamma * r * h + shift + y) + reference_ * (y + a.max_y) + 2 * tiny_;
@@ -176,9 +207,9 @@ void analysis::train_channel(std::size_t c) {
   // differences, scale and the product with it have one each.
   double const scale = gamma * r / sigma;
   double const c2 = normaliser * a.mean_dy_xhat;
-  double const c1_error = u_ * (e_ * a.mean_dy + a.c1);
-  double const c2_error = c2 * (u_ * (e_ + 5) + sigma_error) + xhat_error * normaliser * a.mean_dy;
-  for_channel(c, [&](std::size_t j) {
+  double const c1_error = u_ * (e * a.mean_dy + a.c1);
+  double const c2_error = c2 * (u_ * (e + 5) + sigma_error) + xhat_error * normaliser * a.mean_dy;
+  for_channel(of, c, [&](std::size_t j) {
     double const h = std::abs(p_.x[j] - mean) / sigma, dy = std::abs(p_.dy[j]);
     double const product_error = h * c2_error + c2 * (xhat_error + h * (sigma_error + 5 * u_));
     double const terms = dy + a.c1 + h * c2;
@@ -187,36 +218,46 @@ void analysis::train_channel(std::size_t c) {
   });
 }
 
-void analysis::update_running(std::size_t c, magnitudes const& a, double mean_error, double var_error, double sigma_error) {
-  if (want_.running_mean.empty()) return;
-  double const bessel = m_ > 1 && p_.has(RENORM_FLAG_UNBIASED_RUNNING) ? m_ / (m_ - 1) : 1;
-  double const spread_error = p_.has(RENORM_FLAG_TRACK_SIGMA) ? bessel * sigma_error : bessel * var_error;
+// What running statistics start with, and their rounding.
+void analysis::round_running(std::size_t c) {
   double const mean = std::abs(want_.running_mean[c]), spread = want_.running_var[c];
   double const carried_spread = carried_.running_var.empty() ? 0 : carried_.running_var[c];
-  allowed_.running_mean.push_back(mean_error + carried_mean(c) + u_running_ * mean + reference_ * (mean + a.max_x));
-  allowed_.running_var.push_back(spread_error + carried_spread + (u_running_ + reference_) * spread);
+  allowed_.running_mean[c] = carried_mean(c) + (u_running_ + reference_) * mean;
+  allowed_.running_var[c] = carried_spread + (u_running_ + reference_) * spread;
+}
+
+// A group's share in the average over the groups.
+void analysis::update_running(population const& of, std::size_t c, magnitudes const& a, double mean_error, double var_error,
+                              double sigma_error) {
+  if (want_.running_mean.empty()) return;
+  double const share = of.m / p_.count(all_groups);
+  double const bessel = of.m > 1 && p_.has(RENORM_FLAG_UNBIASED_RUNNING) ? of.m / (of.m - 1) : 1;
+  double const spread_error = p_.has(RENORM_FLAG_TRACK_SIGMA) ? bessel * sigma_error : bessel * var_error;
+  allowed_.running_mean[c] += share * (mean_error + reference_ * a.max_x);
+  allowed_.running_var[c] += share * spread_error;
 }
 
 // dgamma = r*S2 + d*S1, dbeta = S1
-void analysis::parameter_gradients(std::size_t c, magnitudes const& a, double xhat_error, double sigma_error, double r, double r_error,
-                                   double d, double d_error) {
+void analysis::parameter_gradients(population const& of, std::size_t c, magnitudes const& a, double xhat_error, double sigma_error,
+                                   double r, double r_error, double d, double d_error) {
+  double const m = of.m, e = of.e;
   if (want_.dgamma.empty() && want_.dbeta.empty()) return;
-  double const sum_dy = a.mean_dy * m_, sum_dy_xhat = a.mean_dy_xhat * m_;
-  double const s1_error = u_ * e_ * sum_dy + m_ * tiny_;
-  double const s2_error = sum_dy_xhat * (u_ * (e_ + 4) + sigma_error) + xhat_error * sum_dy + m_ * tiny_;
+  double const sum_dy = a.mean_dy * m, sum_dy_xhat = a.mean_dy_xhat * m;
+  double const s1_error = u_ * e * sum_dy + m * tiny_;
+  double const s2_error = sum_dy_xhat * (u_ * (e + 4) + sigma_error) + xhat_error * sum_dy + m * tiny_;
   double const scale = sum_dy_xhat * r + sum_dy * std::abs(d);
   double const rounding = u_params_ + 2 * reference_;
-  allowed_.dgamma[c] = r * (s2_error + sum_dy_xhat * r_error) + std::abs(d) * s1_error + d_error * sum_dy + rounding * scale;
-  allowed_.dbeta[c] = s1_error + rounding * sum_dy;
+  allowed_.dgamma[c] += r * (s2_error + sum_dy_xhat * r_error) + std::abs(d) * s1_error + d_error * sum_dy + rounding * scale;
+  allowed_.dbeta[c] += s1_error + rounding * sum_dy;
 }
 
 // Statistics are given: only xhat and the sums of the backward pass round.
-void analysis::infer_channel(std::size_t c) {
+void analysis::infer(population const& of, std::size_t c) {
   double const mean = p_.running_mean[c], sigma = running_sigma(p_, c), gamma = std::abs(p_.gamma_of(c)), beta = std::abs(p_.beta_of(c));
-  magnitudes const a = measure(c, mean, sigma);
+  magnitudes const a = measure(of, c, mean, sigma);
   double const xhat_error = carried_mean(c) / sigma, sigma_error = carried_sigma(c) + 4 * w;
-  parameter_gradients(c, a, xhat_error, sigma_error, 1, 0, 0, 0);
-  for_channel(c, [&](std::size_t j) {
+  parameter_gradients(of, c, a, xhat_error, sigma_error, 1, 0, 0, 0);
+  for_channel(of, c, [&](std::size_t j) {
     double const h = std::abs(p_.x[j] - mean) / sigma, y = std::abs(want_.y[j]);
     allowed_.y[j] = gamma * (xhat_error + h * (sigma_error + 3 * u_)) + u_ * (beta + y) + reference_ * (y + a.max_y) + 2 * tiny_;
     double const dx = gamma / sigma * std::abs(p_.dy[j]);  // scale, product
@@ -232,12 +273,16 @@ values no_tolerance(values const& want) {
 }
 
 values analysis::training() {
-  for (std::size_t c = 0; c < p_.c(); ++c) train_channel(c);
+  for (std::size_t g = 0; g < p_.groups(); ++g) {
+    population const of(p_, g);
+    for (std::size_t c = 0; c < p_.c(); ++c) train(of, c);
+  }
   return allowed_;
 }
 
 values analysis::inference() {
-  for (std::size_t c = 0; c < p_.c(); ++c) infer_channel(c);
+  population const of(p_, all_groups);
+  for (std::size_t c = 0; c < p_.c() && of.m > 0; ++c) infer(of, c);
   return allowed_;
 }
 

@@ -1,0 +1,108 @@
+// Which positions of a batch count: all, or those that a mask says are valid.
+#pragma once
+
+#include "op/arena.hpp"
+#include "op/problem.hpp"
+#include "op/schedule.hpp"
+
+namespace renorm {
+
+template <class T> struct selection_scratch {
+  T* valid = nullptr;             // [n][s]
+  std::size_t* before = nullptr;  // for each group: a value for each chunk, and one behind the last
+
+  selection_scratch(problem const& p, order const& o, arena& memory) {
+    if (p.mask == mask::none || p.shape.per_channel() == 0) return;
+    valid = memory.take<T>(p.shape.per_channel());
+    before = memory.take<std::size_t>(o.chunks + o.shape.groups);
+  }
+};
+
+template <class T> class selection {
+ public:
+  // mask is the caller's array, of the kind that p has. Both forms of it become 1 or 0 for each position here.
+  selection(problem const& p, order const& o, selection_scratch<T> const& scratch, void const* mask, executor const& e) : o_(o) {
+    if (scratch.valid == nullptr) return;
+    valid_ = scratch.valid;
+    before_ = scratch.before;
+    std::size_t const samples = p.shape.n, parts = sweep_portions(o, sizeof(T), samples, e.threads);
+    parallel(e, parts, [&](std::size_t i) {
+      for (std::size_t sample = border(samples, parts, i); sample < border(samples, parts, i + 1); ++sample)
+        read_sample(p.mask, mask, sample, scratch.valid + sample * p.shape.s);
+    });
+    for (std::size_t g = 0; g < o.shape.groups; ++g) count_chunks(o.at(g), scratch.before + chunk_index(o.at(g), 0));
+  }
+
+  bool all() const { return valid_ == nullptr; }
+  T const* valid(std::size_t position) const { return valid_ + position; }  // unless all()
+  validity<T> of(std::size_t position) const { return {all() ? nullptr : valid(position), o_.run_step()}; }
+
+  // Valid positions of a group: before a chunk, and all.
+  std::size_t before(group const& g, std::size_t chunk) const {
+    return all() ? g.cut.positions_before(chunk) : before_[chunk_index(g, chunk)];
+  }
+  std::size_t count(group const& g) const { return before(g, g.cut.chunks); }
+
+  void count_groups(std::int64_t* counts) const {
+    for (std::size_t g = 0; g < o_.shape.groups; ++g) counts[g] = static_cast<std::int64_t>(count(o_.at(g)));
+  }
+
+  // The first valid position of a part that has one, as its run and position there.
+  struct place {
+    std::size_t run, position;
+  };
+  place first_of(group const& g, part const& p) const {
+    place at = {0, 0};
+    if (all()) return at;
+    while (*valid(o_.position_of(g, p) + at.run * o_.run_step() + at.position) == 0)
+      if (++at.position == p.length) at = {at.run + 1, 0};
+    return at;
+  }
+
+  // f(first, last, whether valid) for the longest spans of equal positions among count from position on.
+  template <class F> void for_each_span(std::size_t position, std::size_t count, F const& f) const {
+    if (all()) {
+      f(std::size_t(0), count, true);
+      return;
+    }
+    T const* const at = valid(position);
+    for (std::size_t first = 0, last; first < count; first = last) {
+      last = first + 1;
+      while (last < count && at[last] == at[first]) ++last;
+      f(first, last, at[first] != 0);
+    }
+  }
+
+ private:
+  void read_sample(mask kind, void const* mask, std::size_t sample, T* to) const {
+    std::size_t const s = o_.shape.s;
+    if (kind == mask::bytes) {
+      auto const* const given = static_cast<unsigned char const*>(mask) + sample * s;
+      for (std::size_t i = 0; i < s; ++i) to[i] = given[i] != 0 ? T(1) : T(0);
+    } else {
+      auto const length = static_cast<std::size_t>(static_cast<std::int64_t const*>(mask)[sample]);
+      for (std::size_t i = 0; i < s; ++i) to[i] = i < length ? T(1) : T(0);
+    }
+  }
+
+  void count_chunks(group const& g, std::size_t* before) const {
+    std::size_t count = 0;
+    for (std::size_t chunk = 0; chunk < g.cut.chunks; ++chunk) {
+      before[chunk] = count;
+      part const p = g.cut.part_of(chunk);
+      for (std::size_t r = 0; r < p.runs; ++r) {
+        T const* const run = valid(o_.position_of(g, p) + r * o_.run_step());
+        for (std::size_t i = 0; i < p.length; ++i) count += run[i] != 0;
+      }
+    }
+    before[g.cut.chunks] = count;
+  }
+
+  static std::size_t chunk_index(group const& g, std::size_t chunk) { return g.chunk + g.index + chunk; }
+
+  order const& o_;
+  T const* valid_ = nullptr;
+  std::size_t const* before_ = nullptr;
+};
+
+}  // namespace renorm
