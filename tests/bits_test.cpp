@@ -7,6 +7,7 @@
 #include "support/sample.hpp"
 #include "support/steps.hpp"
 
+#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
@@ -23,6 +24,33 @@ std::vector<extents> shapes() {
   if (reduced()) return {{3, 17, 5}, {1, 1, 33000}};
   return {{1, 1, 1},    {5, 3, 7},     {2, 37, 29},   {40, 16, 9},   {1, 1, 70001}, {1, 8, 4097},
           {2, 3, 9001}, {10, 130, 49}, {1200, 64, 1}, {1500, 37, 3}, {2000, 1, 33}, {24, 16, 196}};
+}
+
+// How a batch is taken apart.
+struct partition {
+  std::int64_t groups;
+  renorm_group_order order;
+  renorm_mask_kind mask;
+
+  problem of(problem p) const {
+    p.desc.groups = groups;
+    p.desc.group_order = order;
+    return mask == RENORM_MASK_NONE ? p : masked(p, mask, 3);
+  }
+};
+
+std::vector<partition> partitions() {
+  return {{3, RENORM_GROUPS_CONTIGUOUS, RENORM_MASK_NONE},
+          {4, RENORM_GROUPS_INTERLEAVED, RENORM_MASK_NONE},
+          {50, RENORM_GROUPS_CONTIGUOUS, RENORM_MASK_NONE},
+          {1, RENORM_GROUPS_CONTIGUOUS, RENORM_MASK_BYTES},
+          {2, RENORM_GROUPS_INTERLEAVED, RENORM_MASK_LENGTHS}};
+}
+
+// The same kinds of shapes as above, with some samples.
+std::vector<extents> shapes_to_part() {
+  if (reduced()) return {{7, 17, 5}, {3, 1, 11001}};
+  return {{7, 3, 7}, {5, 37, 29}, {40, 16, 9}, {10, 130, 49}, {3, 2, 9001}, {1200, 64, 1}, {150, 37, 3}, {24, 16, 196}};
 }
 
 // Flags of training steps.
@@ -52,8 +80,11 @@ renorm_desc make_desc(extents const& e, std::size_t i) {
 
 std::string describe(renorm_desc const& d) {
   std::string const extents = std::to_string(d.n) + 'x' + std::to_string(d.c) + 'x' + std::to_string(d.s);
-  return std::string(d.dtype == RENORM_F32 ? "f32 " : "f64 ") + (d.layout == RENORM_NCHW ? "nchw " : "nhwc ") + extents + " flags " +
-         std::to_string(d.flags);
+  std::string const parts = d.groups > 1 || d.mask_kind != 0 ? " groups " + std::to_string(d.groups) + " order " +
+                                                                   std::to_string(d.group_order) + " mask " + std::to_string(d.mask_kind)
+                                                             : "";
+  return std::string(d.dtype == RENORM_F32 ? "f32 " : "f64 ") + (d.layout == RENORM_NCHW ? "nchw " : "nhwc ") + extents + parts +
+         " flags " + std::to_string(d.flags);
 }
 
 // Every step of every shape: body(problem, step), step being train or infer.
@@ -68,6 +99,13 @@ void for_each_step(std::vector<extents> const& shapes, std::vector<std::uint32_t
         body(p, train);
       }
     }
+}
+
+// The same for batches in parts.
+template <class Body> void for_each_step_in_parts(Body const& body) {
+  for_each_step(shapes_to_part(), {RENORM_FLAG_BATCH_RENORM | RENORM_FLAG_UNBIASED_RUNNING}, [&](problem const& p, auto const& step) {
+    for (partition const& parts : partitions()) body(parts.of(p), step);
+  });
 }
 
 // SSE2 has no fused multiply-add, and bits of its own.
@@ -91,17 +129,19 @@ class Bits : public IsaTest {
 };
 
 TEST_F(Bits, AreTheSameOnEveryIsa) {
-  for_each_step(shapes(), variants(), [&](problem const& p, auto const& step) {
+  auto const check = [&](problem const& p, auto const& step) {
     for_each_isa_with(p, step, [&](values const& want) {
       expect_same_bits(step(p, {}), want);
       expect_same_bits(step(p, {true}), want);
     });
-  });
+  };
+  for_each_step(shapes(), variants(), check);
+  for_each_step_in_parts(check);
 }
 
 TEST_F(Bits, AreTheSameOnAnyThreads) {
   std::int64_t calls = 0;
-  for_each_step(shapes(), variants(), [&](problem const& p, auto const& step) {
+  auto const check = [&](problem const& p, auto const& step) {
     for_each_isa_with(p, step, [&](values const& want) {
       for (renorm_parallel_for parallel_for : {fair_parallel_for, hostile_parallel_for})
         for (std::int32_t threads : thread_counts()) {
@@ -117,7 +157,11 @@ TEST_F(Bits, AreTheSameOnAnyThreads) {
           calls += pool.calls;
         }
     });
-  });
+  };
+  for_each_step(shapes(), variants(), check);
+  EXPECT_GT(calls, 0);
+  calls = 0;
+  for_each_step_in_parts(check);
   EXPECT_GT(calls, 0);
 }
 
@@ -147,6 +191,77 @@ TEST_F(Bits, AreTheSameForAnyAlignment) {
           expect_same_bits(step(p, how), want);
         }
     });
+  });
+}
+
+TEST_F(Bits, OfAMaskThatLeavesNothingOutAreThoseOfNoMask) {
+  for_each_step(shapes_to_part(), variants(), [&](problem const& p, auto const& step) {
+    for_each_isa_with(p, step, [&](values const& want) {
+      for (renorm_mask_kind kind : {RENORM_MASK_BYTES, RENORM_MASK_LENGTHS}) {
+        problem all = p;
+        all.desc.mask_kind = kind;
+        all.mask.assign(p.per_channel(), 1);
+        expect_same_bits(step(all, {}), want);
+      }
+    });
+  });
+}
+
+// The samples of one group as a batch.
+problem group_alone(problem const& p, std::size_t group) {
+  problem alone = p;
+  alone.desc.groups = 1;
+  alone.x = alone.dy = {};
+  std::size_t const size = p.c() * p.s();
+  for (std::size_t i = 0; i < p.n(); ++i)
+    if (p.group_of(i) == group) {
+      auto const append = [&](array const& from, array& to) {
+        to.insert(to.end(), from.begin() + static_cast<std::ptrdiff_t>(i * size),
+                  from.begin() + static_cast<std::ptrdiff_t>((i + 1) * size));
+      };
+      append(p.x, alone.x);
+      append(p.dy, alone.dy);
+    }
+  alone.desc.n = static_cast<std::int64_t>(alone.x.size() / std::max<std::size_t>(1, size));
+  return alone;
+}
+
+// What a group has of the results of a batch; its share in the running statistics and the gradients of parameters is not seen.
+values of_group(problem const& p, std::size_t group, values const& all) {
+  values part;
+  std::size_t const size = p.c() * p.s();
+  for (std::size_t i = 0; i < p.n(); ++i)
+    for (std::size_t k = 0; k < size && p.group_of(i) == group; ++k) {
+      part.y.push_back(all.y[i * size + k]);
+      part.dx.push_back(all.dx[i * size + k]);
+    }
+  for (std::size_t c = 0; c < p.c(); ++c) {
+    std::size_t const at = group * p.c() + c;
+    part.mean.push_back(all.mean[at]);
+    part.sigma.push_back(all.sigma[at]);
+    part.r.push_back(all.r[at]);
+    part.d.push_back(all.d[at]);
+  }
+  return part;
+}
+
+// Rows of interleaved groups of NHWC are not next to each other, and share lanes in another way.
+TEST_F(Bits, OfAGroupAreThoseOfItsSamplesAlone) {
+  for_each_step(shapes_to_part(), variants(), [&](problem const& p, auto const& step) {
+    if (step == infer) return;
+    for (renorm_group_order order : {RENORM_GROUPS_CONTIGUOUS, RENORM_GROUPS_INTERLEAVED}) {
+      if (order == RENORM_GROUPS_INTERLEAVED && (p.desc.layout == RENORM_NHWC || p.s() == 1)) continue;
+      problem const grouped = partition{3, order, RENORM_MASK_NONE}.of(p);
+      SCOPED_TRACE(describe(grouped.desc));
+      for_each_isa([&] {
+        values const got = train(grouped);
+        for (std::size_t g = 0; g < 3; ++g) {
+          values want = train(group_alone(grouped, g));
+          want.running_mean = want.running_var = want.dgamma = want.dbeta = {};
+          expect_same_bits(of_group(grouped, g, got), want);
+        }
+      });
+    }
   });
 }
 

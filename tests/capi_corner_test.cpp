@@ -491,6 +491,68 @@ TEST_P(Corner, SkipNonfiniteKeepsTheRunningStatisticsOfBadChannels) {
   EXPECT_EQ(spoilt.integer("num_batches"), clean.integer("num_batches"));
 }
 
+// One group that is not finite makes the average so; other channels of the group and other groups of the channel are their own.
+TEST_P(Corner, NonFiniteInputInAGroupStaysInItsChannel) {
+  for (int32_t const order : {RENORM_GROUPS_CONTIGUOUS, RENORM_GROUPS_INTERLEAVED})
+    for (uint32_t const flags : {RENORM_FLAG_BATCH_RENORM, RENORM_FLAG_BATCH_RENORM | RENORM_FLAG_SKIP_NONFINITE}) {
+      renorm_desc d = desc(5, 37, 9, flags);
+      d.groups = 2;
+      d.group_order = order;
+      call clean(train, d), spoilt(train, d);
+      spoilt.set_value("x", spoilt.index(4, 20, 3), nan);
+      double const mean = spoilt.value("running_mean", 20), variance = spoilt.value("running_var", 20);
+      expect_ok(clean);
+      expect_ok(spoilt);
+      std::size_t const bad_group = order == RENORM_GROUPS_INTERLEAVED ? 0 : 1;
+      for (std::size_t i = 0; i < 2 * 37; ++i) {
+        bool const bad = i == bad_group * 37 + 20;
+        EXPECT_EQ(std::isfinite(spoilt.value("sigma", i)), !bad) << i;
+        if (!bad) {
+          EXPECT_EQ(spoilt.value("sigma", i), clean.value("sigma", i)) << i;
+        }
+      }
+      for (int64_t i = 0; i < 5; ++i)
+        for (int64_t channel = 0; channel < 37; ++channel) {
+          bool const bad = channel == 20 && (order == RENORM_GROUPS_INTERLEAVED ? i % 2 == 0 : i >= 3);
+          std::size_t const at = spoilt.index(i, channel, 5);
+          EXPECT_EQ(std::isfinite(spoilt.value("y", at)), !bad) << i << ", " << channel;
+          if (!bad) {
+            EXPECT_EQ(spoilt.value("y", at), clean.value("y", at)) << i << ", " << channel;
+          }
+        }
+      for (std::size_t channel = 0; channel < 37; ++channel) {
+        if (channel == 20) continue;
+        EXPECT_EQ(spoilt.value("running_mean", channel), clean.value("running_mean", channel));
+        EXPECT_EQ(spoilt.value("running_var", channel), clean.value("running_var", channel));
+      }
+      bool const skip = (flags & RENORM_FLAG_SKIP_NONFINITE) != 0;
+      EXPECT_EQ(spoilt.value("running_mean", 20) == mean && spoilt.value("running_var", 20) == variance, skip);
+      EXPECT_EQ(std::isfinite(spoilt.value("running_mean", 20)), skip);
+      EXPECT_EQ(spoilt.integer("nonfinite"), 1);
+    }
+}
+
+// A new mean from moments that were collected over batches: weight 1, from zeros.
+TEST_P(Corner, UpdateRunningOfWeightOneStoresTheMoments) {
+  renorm_desc d = desc(3, 5, 7, RENORM_FLAG_UNBIASED_RUNNING);
+  d.momentum = 1;
+  call c(find_operation(RENORM_OP_UPDATE_RUNNING), d);
+  for (std::size_t i = 0; i < 5; ++i) c.set_value("running_mean", i, 0), c.set_value("running_var", i, 0);
+  expect_ok(c);
+  for (std::size_t i = 0; i < 5; ++i) {
+    double const mean = c.value("mean", i), variance = c.value("m2", i) / 20;
+    EXPECT_EQ(c.value("running_mean", i), is_float() ? static_cast<double>(static_cast<float>(mean)) : mean);
+    EXPECT_EQ(c.value("running_var", i), is_float() ? static_cast<double>(static_cast<float>(variance)) : variance);
+  }
+}
+
+TEST_P(Corner, TrainGivesTheMomentsOfItsBatch) {
+  call whole(train, batch_norm(5, 37, 9)), part(find_operation(RENORM_OP_MOMENTS), batch_norm(5, 37, 9));
+  expect_ok(whole);
+  expect_ok(part);
+  for (char const* const name : {"count", "mean", "m2"}) EXPECT_EQ(whole.outputs().at(name), part.outputs().at(name)) << name;
+}
+
 // Values of 2^100 fit a float, their variance does not.
 TEST_P(Corner, RunningVarianceBeyondFloatIsInfiniteAndCounts) {
   if (!is_float()) return;

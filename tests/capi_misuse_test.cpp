@@ -346,6 +346,21 @@ TEST(Misuse, Counts) {
   }
 }
 
+TEST(Misuse, Lengths) {
+  for (operation const& op : operations())
+    for (field const& f : op.fields)
+      if (f.size == extent::mask)
+        for (int64_t const length : {int64_t{-1}, int64_t{5}, int64_max, std::numeric_limits<int64_t>::min()}) {
+          int64_t lengths[] = {4, length};
+          expect_refused(op, {"a length of " + std::to_string(length),
+                              [&](call& c) {
+                                c.desc().mask_kind = RENORM_MASK_LENGTHS;
+                                c.point("mask", lengths);
+                              },
+                              RENORM_ERROR_VALUE, "mask"});
+        }
+}
+
 TEST(Misuse, SigmaFloor) {
   for (double const floor : {-1.0, inf, nan})
     expect_refused(capi::find_operation(RENORM_OP_CORRECTION),

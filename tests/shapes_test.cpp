@@ -8,6 +8,7 @@
 #include "support/steps.hpp"
 #include "support/tolerance.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -80,7 +81,8 @@ problem make_problem(std::int64_t n, std::int64_t c, std::int64_t s, renorm_dtyp
 
 testing::Message describe(problem const& p) {
   return testing::Message() << p.desc.n << 'x' << p.desc.c << 'x' << p.desc.s << (p.desc.dtype == RENORM_F64 ? " f64" : " f32")
-                            << (p.desc.layout == RENORM_NHWC ? " nhwc" : " nchw") << " flags " << p.desc.flags;
+                            << (p.desc.layout == RENORM_NHWC ? " nhwc" : " nchw") << " flags " << p.desc.flags << " groups "
+                            << p.desc.groups << " order " << p.desc.group_order << " mask " << p.desc.mask_kind;
 }
 
 class Shapes : public IsaTest {
@@ -105,8 +107,9 @@ class Shapes : public IsaTest {
   }
 
   // All that training computes, for shapes that are about reductions.
+  void check_renorm(problem const& p) { check_training(with_variant(p, renorm_variant), {true}); }
   void check_renorm(std::int64_t n, std::int64_t c, std::int64_t s, renorm_dtype dtype, renorm_layout layout) {
-    check_training(with_variant(make_problem(n, c, s, dtype, layout), renorm_variant), {true});
+    check_renorm(make_problem(n, c, s, dtype, layout));
   }
 };
 
@@ -166,6 +169,79 @@ TEST_F(Shapes, SegmentBorders) {
   }
 }
 
+// ---------------------------------------------------------------- groups and masks
+
+constexpr renorm_group_order group_orders[] = {RENORM_GROUPS_CONTIGUOUS, RENORM_GROUPS_INTERLEAVED};
+
+problem in_groups(problem p, std::int64_t groups, renorm_group_order order) {
+  p.desc.groups = groups;
+  p.desc.group_order = order;
+  return p;
+}
+
+// Groups of equal and of different sizes, of a sample each, and more groups than samples.
+TEST_F(Shapes, Groups) {
+  for (renorm_dtype dtype : dtypes)
+    for (renorm_layout layout : layouts)
+      for (std::int64_t c : channels())
+        for (std::int64_t s : {std::int64_t(1), std::int64_t(5), lanes_of(dtype) + 3})
+          for (std::int64_t groups : {2, 3, 7, 9})
+            for (renorm_group_order order : group_orders) {
+              problem const p = in_groups(make_problem(7, c, s, dtype, layout), groups, order);
+              check_renorm(p);
+              if (c == 17) check_all(p);
+            }
+}
+
+// Chunks end with their group, on both sides of where they would have ended anyway.
+TEST_F(Shapes, ChunkBordersOfGroups) {
+  for (renorm_dtype dtype : dtypes)
+    for (renorm_group_order order : group_orders)
+      for (std::int64_t c : {1, 3, 64}) {
+        for (std::int64_t n : around(samples_per_chunk(lanes_of(dtype), dtype)))
+          check_renorm(in_groups(make_problem(2 * n + 1, c, lanes_of(dtype), dtype, RENORM_NCHW), 2, order));
+        if (reduced() && c > 1) continue;
+        for (std::int64_t rows : around(rows_per_chunk(c, dtype))) {
+          check_renorm(in_groups(make_problem(2 * rows + 1, c, 1, dtype, RENORM_NHWC), 2, order));
+          check_renorm(in_groups(make_problem(3, c, rows, dtype, RENORM_NHWC), 2, order));
+        }
+        for (std::int64_t s : around(additions * lanes_of(dtype)))
+          if (c <= 3) check_renorm(in_groups(make_problem(3, c, s, dtype, RENORM_NCHW), 2, order));
+      }
+}
+
+TEST_F(Shapes, Masks) {
+  for (renorm_dtype dtype : dtypes)
+    for (renorm_layout layout : layouts)
+      for (renorm_mask_kind kind : {RENORM_MASK_BYTES, RENORM_MASK_LENGTHS})
+        for (std::int64_t c : channels())
+          for (std::int64_t s : {std::int64_t(1), lanes_of(dtype) - 1, 3 * lanes_of(dtype) + 5, std::int64_t(300)}) {
+            problem const p = masked(make_problem(6, c, s, dtype, layout), kind, static_cast<std::uint64_t>(s + c));
+            check_all(p);
+            for (renorm_group_order order : group_orders) check_renorm(in_groups(p, 4, order));
+          }
+}
+
+TEST_F(Shapes, ChunkBordersOfMasks) {
+  for (renorm_dtype dtype : dtypes)
+    for (std::int64_t c : {1, 3}) {
+      for (std::int64_t rows : around(rows_per_chunk(c, dtype)))
+        check_renorm(masked(make_problem(3, c, rows, dtype, RENORM_NHWC), RENORM_MASK_BYTES, 5));
+      for (std::int64_t s : around(additions * lanes_of(dtype)))
+        check_renorm(masked(make_problem(3, c, s, dtype, RENORM_NCHW), RENORM_MASK_BYTES, 6));
+    }
+}
+
+TEST_F(Shapes, NothingIsValid) {
+  for (renorm_dtype dtype : dtypes)
+    for (renorm_layout layout : layouts)
+      for (std::int64_t groups : {1, 2}) {
+        problem p = in_groups(masked(make_problem(4, 5, 7, dtype, layout), RENORM_MASK_LENGTHS, 1), groups, RENORM_GROUPS_CONTIGUOUS);
+        std::fill(p.mask.begin(), p.mask.end(), static_cast<std::uint8_t>(0));
+        check_all(p);
+      }
+}
+
 // ---------------------------------------------------------------- places in memory
 
 // Heads and tails of all lengths in every loop, without taking long.
@@ -174,6 +250,8 @@ std::vector<problem> small_problems(renorm_dtype dtype) {
   for (renorm_layout layout : layouts) {
     problems.push_back(make_problem(2, 3, lanes_of(dtype) + 5, dtype, layout));
     problems.push_back(make_problem(3, 37, 7, dtype, layout));
+    problems.push_back(masked(problems.back(), RENORM_MASK_BYTES, 2));
+    problems.back().desc.groups = 2;
     if (reduced()) continue;
     problems.push_back(make_problem(1, 1, 1, dtype, layout));
     problems.push_back(make_problem(5, 130, 1, dtype, layout));

@@ -69,6 +69,26 @@ problem random_problem(renorm_desc const& desc, std::uint64_t seed, kind data) {
   return make_problem(desc, seed, [&](std::size_t) { return data; });
 }
 
+problem masked(problem p, renorm_mask_kind kind, std::uint64_t seed) {
+  generator random(seed);
+  p.desc.mask_kind = kind;
+  p.mask.assign(p.per_channel(), 0);
+  for (std::size_t i = 0; i < p.n(); ++i) {
+    std::uint64_t const how = random.next() % 5;
+    std::size_t const length = how == 0 ? 0 : how == 1 ? p.s() : static_cast<std::size_t>(random.next() % (p.s() + 1));
+    for (std::size_t k = 0; k < p.s(); ++k) p.mask[i * p.s() + k] = k < length ? 1 : 0;
+    if (kind != RENORM_MASK_BYTES || how < 2) continue;
+    for (std::size_t k = 0; k < p.s();) {
+      std::uint8_t const valid = random.next() % 2 == 0 ? 0 : 0x80;
+      for (std::size_t end = k + 1 + random.next() % 12; k < end && k < p.s(); ++k) p.mask[i * p.s() + k] = valid;
+    }
+  }
+  for (std::size_t i = 0; i < p.n(); ++i)
+    for (std::size_t k = 0; k < p.s(); ++k)
+      for (std::size_t c = 0; c < p.c() && !p.valid(i, k); ++c) p.x[p.at(i, c, k)] = p.dy[p.at(i, c, k)] = NAN;
+  return p;
+}
+
 problem mixed_problem(renorm_desc const& desc, std::uint64_t seed) {
   return make_problem(desc, seed, [&](std::size_t channel) { return static_cast<kind>((channel + seed) % kinds); });
 }

@@ -22,4 +22,7 @@ problem random_problem(renorm_desc const& desc, std::uint64_t seed, kind data = 
 // All kinds in turn, a channel each.
 problem mixed_problem(renorm_desc const& desc, std::uint64_t seed);
 
+// A mask of the given kind, in spans of some positions, with samples that are valid as a whole and not at all. What is masked is NaN.
+problem masked(problem p, renorm_mask_kind kind, std::uint64_t seed);
+
 }  // namespace renorm_test

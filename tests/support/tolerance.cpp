@@ -112,7 +112,7 @@ class analysis {
     double m, e;
 
     population(problem const& p, std::size_t g)
-        : group(g), chunks(p, g), m(p.count(g)), e(2 * static_cast<double>(chunks.additions() + 2) / std::sqrt(m)) {}
+        : group(g), chunks(p, g), m(p.count(g)), e(m > 0 ? 2 * static_cast<double>(chunks.additions() + 2) / std::sqrt(m) : 0) {}
   };
 
   magnitudes measure(population const& of, std::size_t c, double mean, double sigma) const;
