@@ -118,6 +118,9 @@ class Golden : public IsaTest, public testing::WithParamInterface<std::string> {
   void run_infer();
   void run_sequence(std::uint32_t flags, std::string const& spread);
   void run_schedule();
+  void run_population();
+  void run_keras_sequence();
+  void run_sync();
 };
 
 // Whether lengths can say the same.
@@ -197,6 +200,156 @@ void Golden::run_sequence(std::uint32_t flags, std::string const& spread) {
   });
 }
 
+// running_mean and running_var of a layer, and how far they are off.
+struct running_state {
+  array mean, var;
+  values carried;
+
+  void use_in(problem& p) const {
+    p.running_mean = mean;
+    p.running_var = var;
+  }
+};
+
+// The plain average of the batches is the running average with weights 1/k. The moments of all values together are merged, and stored
+// as running statistics of weight 1. Merging is what the library does inside a batch: errors are those of one batch of all steps.
+void Golden::run_population() {
+  std::int64_t const steps = g_.integer("steps");
+  auto const check = [&](problem p, running_state const& got, std::string const& name, std::string const& var, values const& allowed) {
+    values want, have;
+    want.running_mean = g_.values(name + "_mean");
+    want.running_var = g_.values(var);
+    have.running_mean = got.mean;
+    have.running_var = got.var;
+    values limits;
+    limits.running_mean = allowed.running_mean;
+    limits.running_var = allowed.running_var;
+    expect_close(have, want, limits);
+    if (g_.values(name + ".y").empty() || var == "pooled_var_unbiased") return;
+    got.use_in(p);
+    values inference;
+    inference.y = g_.values(name + ".y");
+    expect_close(infer(p), inference, inference_tolerance(p, inference, reference_error, limits));
+  };
+
+  for_each_kind([&](element_types const& types, renorm_layout layout) {
+    problem all = make_problem();
+    array const zeros(all.c());
+    running_state average = {zeros, zeros, {}}, pooled = average;
+    all.desc.n = 0;
+    all.running_mean = all.running_var = zeros;
+    all.x = {};
+    renorm_desc merging = make_problem("step0.").desc;
+    std::int64_t count = 0;
+    array mean = zeros, m2 = zeros;
+    for (std::int64_t k = 0; k < steps; ++k) {
+      problem p = make_problem("step" + std::to_string(k) + ".");
+      set_kind(p, types, layout);
+      p.desc.flags |= RENORM_FLAG_CUMULATIVE | RENORM_FLAG_UNBIASED_RUNNING;
+      p.num_batches = k;
+      average.use_in(p);
+      values const got = train(p), reference = reference_training(p);
+      values const allowed = training_tolerance(p, reference, reference_error, average.carried);
+      average = {got.running_mean, got.running_var, allowed};
+
+      values const moments = train(p, {true});
+      array other_m2;
+      for (double var : moments.var) other_m2.push_back(var * g_.number("m"));
+      merge_moments(merging, count, mean, m2, g_.integer("m"), moments.mean, other_m2);
+      all.x.insert(all.x.end(), p.x.begin(), p.x.end());
+      all.desc.n += p.desc.n;
+    }
+    EXPECT_EQ(count, steps * g_.integer("m"));
+
+    problem p = make_problem("step0.");
+    set_kind(p, types, layout);
+    set_kind(all, types, layout);
+    all.dy.assign(all.x.size(), 0);
+    all.desc.momentum = 1;
+    check(p, average, "population", "population_var", average.carried);
+    for (std::uint32_t flags : {0u, RENORM_FLAG_UNBIASED_RUNNING}) {
+      all.desc.flags = flags;
+      update_running(all, count, mean, m2, pooled.mean, pooled.var);
+      values const allowed = training_tolerance(all, reference_training(all));
+      check(p, pooled, "pooled", flags == 0 ? "pooled_var" : "pooled_var_unbiased", allowed);
+    }
+  });
+}
+
+// Two sets of running statistics: a step that corrects, whose sigma has a floor, and one of batch norm that inference follows.
+void Golden::run_keras_sequence() {
+  for_each_kind([&](element_types const& types, renorm_layout layout) {
+    double const eps = g_.number("eps"), floor = std::sqrt(eps);
+    running_state renorm = {g_.values("renorm_mean"), g_.values("renorm_stddev"), {}};
+    running_state moving = {g_.values("moving_mean"), g_.values("moving_stddev"), {}};
+    auto const follow = [&](problem p, values want, running_state& state, std::string const& name, std::uint32_t flags, way const& how) {
+      set_kind(p, types, layout);
+      p.desc.flags = flags | RENORM_FLAG_TRACK_SIGMA;
+      want.running_mean = g_.values(name + "_mean");
+      want.running_var = g_.values(name + "_stddev");
+      state.use_in(p);
+      values const got = train(p, how);
+      for (double& sigma : p.running_var) sigma = std::max(sigma, how.sigma_floor);  // what r and d are taken from
+      values const allowed = training_tolerance(p, want, reference_error, state.carried);
+      if ((flags & RENORM_FLAG_BATCH_RENORM) == 0) want.y = want.r = want.d = want.dx = want.dgamma = want.dbeta = {};
+      expect_close(got, want, allowed);
+      state = {got.running_mean, got.running_var, allowed};
+    };
+
+    for (std::int64_t k = 0; k < g_.integer("steps"); ++k) {
+      SCOPED_TRACE(testing::Message() << "step " << k);
+      std::string const prefix = "step" + std::to_string(k) + ".";
+      problem p = make_problem(prefix);
+      p.desc.rmin = g_.number("rmin");
+      p.desc.rmax = g_.number("rmax");
+      p.desc.dmax = g_.number("dmax");
+      values const want = expected(prefix, "");
+      way parts;
+      parts.parts = true;
+      follow(p, want, moving, prefix + "new_moving", 0, parts);
+      p.desc.momentum = g_.number("renorm_momentum");
+      parts.sigma_floor = floor;
+      follow(p, want, renorm, prefix + "new_renorm", RENORM_FLAG_BATCH_RENORM | RENORM_FLAG_RMIN, parts);
+    }
+
+    problem p = make_problem("infer.");
+    set_kind(p, types, layout);
+    p.desc.flags = 0;
+    moving.use_in(p);
+    for (std::size_t c = 0; c < p.c(); ++c) {
+      double const stddev = moving.var[c];
+      p.running_var[c] = std::max(0.0, stddev * stddev - eps);
+      moving.carried.running_var[c] = 2 * stddev * moving.carried.running_var[c] + unit_roundoff(RENORM_F32) * p.running_var[c];
+    }
+    check_inference(p, expected("infer.", ""), moving.carried);
+  });
+}
+
+// Shards of different sizes, maybe empty, give what the batch gives, and so does the batch in one piece.
+void Golden::run_sync() {
+  problem p = make_problem();
+  std::vector<std::size_t> borders = {0};
+  values want = expected("", tracks_sigma() ? "new_running_sigma" : "new_running_var_biased");
+  for (std::int64_t k = 0; k < g_.integer("shards"); ++k) {
+    std::string const prefix = "shard" + std::to_string(k) + ".";
+    auto const append = [&](std::string const& name, array& to) {
+      array const part = g_.values(prefix + name);
+      to.insert(to.end(), part.begin(), part.end());
+    };
+    append("x", p.x);
+    append("dy", p.dy);
+    append("y", want.y);
+    append("dx", want.dx);
+    borders.push_back(borders.back() + static_cast<std::size_t>(g_.integer(prefix + "n")));
+  }
+  ASSERT_FALSE(want.running_var.empty());
+  for_each_kind([&](element_types const& types, renorm_layout layout) {
+    set_kind(p, types, layout);
+    expect_close(train_in_shards(p, borders), want, training_tolerance(p, want));
+    check_training(p, want);
+  });
+}
+
 // A product and a quotient of differences: five roundings.
 void Golden::run_schedule() {
   renorm_ramp ramp{};
@@ -222,6 +375,9 @@ TEST_P(Golden, Agrees) {
   else if (op == "bn_infer" || op == "brn_infer") run_infer();
   else if (op == "brn_sequence") run_sequence(0, tracks_sigma() ? "new_running_sigma" : "new_running_var");
   else if (op == "brn_schedule") run_schedule();
+  else if (op == "bn_population") run_population();
+  else if (op == "brn_keras_sequence") run_keras_sequence();
+  else if (op == "bn_sync" || op == "brn_sync") run_sync();
   else if (op == "bn_cumulative") {
     run_sequence(RENORM_FLAG_CUMULATIVE, "new_running_var_biased");
     run_sequence(RENORM_FLAG_CUMULATIVE | RENORM_FLAG_UNBIASED_RUNNING, "new_running_var_unbiased");
@@ -230,7 +386,7 @@ TEST_P(Golden, Agrees) {
 
 INSTANTIATE_TEST_SUITE_P(Cases, Golden, testing::ValuesIn(case_names()), [](auto const& info) { return info.param; });
 
-TEST(GoldenData, IsComplete) { EXPECT_EQ(case_names().size(), 74u); }
+TEST(GoldenData, IsComplete) { EXPECT_EQ(case_names().size(), 80u); }
 
 }  // namespace
 }  // namespace renorm_test

@@ -121,7 +121,10 @@ template <class T> struct gradient_sweep : masked_output<T> {
   void finish() const { publish(stream); }
 };
 
-bool bypass(problem const& p, call const& on) { return output_bypasses_cache(3 * p.tensor_bytes(), on.exec.threads); }
+// Where a mask leaves values out, the output is written again.
+bool bypass(problem const& p, call const& on) {
+  return p.mask == mask::none && output_bypasses_cache(3 * p.tensor_bytes(), on.exec.threads);
+}
 
 template <class T> grad_sums<T> sums_of(call const& on, void const* x, void const* dy, xhat_scratch<T> const& n) {
   return {on.code.of<T>(), on.code.channel, static_cast<T const*>(x), static_cast<T const*>(dy), n.center, n.inv};

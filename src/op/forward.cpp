@@ -65,7 +65,10 @@ template <class T> moments_sums<T> sums_of(order const& o, call const& on, void 
   return {on.code.of<T>(), on.code.channel, o, static_cast<T const*>(x)};
 }
 
-bool bypass(problem const& p, call const& on) { return output_bypasses_cache(2 * p.tensor_bytes(), on.exec.threads); }
+// Where a mask leaves values out, the output is written again.
+bool bypass(problem const& p, call const& on) {
+  return p.mask == mask::none && output_bypasses_cache(2 * p.tensor_bytes(), on.exec.threads);
+}
 
 template <class T> affine_sweep<T> sweep_of(problem const& p, affine_scratch<T> const& t, void const* x, void* y, call const& on) {
   return {on.code.of<T>(), t, x, y, bypass(p, on)};

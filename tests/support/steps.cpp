@@ -233,6 +233,7 @@ class step {
     correction.m2 = m2;
     correction.running_mean = running.mean;
     correction.running_var = running.var;
+    correction.sigma_floor = how_.sigma_floor;
     correction.sigma = saved.sigma;
     correction.r = saved.r;
     correction.d = saved.d;
@@ -361,7 +362,175 @@ class step {
   values out_;
 };
 
+// Some of the samples of a batch, on a machine of its own.
+struct shard {
+  problem p;
+  way how;
+  step_memory memory;
+  void *x, *dy, *y, *dx;
+
+  shard(problem const& batch, std::size_t first, std::size_t last)
+      : p(samples_of(batch, first, last)), memory(p, how), x(memory.tensor(p.x)), dy(memory.tensor(p.dy)), y(memory.tensor()),
+        dx(memory.tensor()) {}
+
+  static problem samples_of(problem batch, std::size_t first, std::size_t last) {
+    std::size_t const size = batch.c() * batch.s();
+    auto const part = [&](array const& a) {
+      return array(a.begin() + static_cast<std::ptrdiff_t>(first * size), a.begin() + static_cast<std::ptrdiff_t>(last * size));
+    };
+    batch.x = part(batch.x);
+    batch.dy = part(batch.dy);
+    batch.desc.n = static_cast<std::int64_t>(last - first);
+    return batch;
+  }
+};
+
+// What all machines have after they have exchanged their moments.
+struct batch_statistics {
+  std::int64_t count = 0;
+  array mean, m2, sigma, r, d;
+};
+
+void add_moments(shard& part, batch_statistics& all) {
+  auto moments = make_args<renorm_moments_args>();
+  moments.x = part.x;
+  moments.count = part.memory.integer(-1);
+  moments.mean = part.memory.saved();
+  moments.m2 = part.memory.saved();
+  RENORM_EXPECT_OK(renorm_moments(&part.p.desc, &moments, nullptr));
+  merge_moments(part.p.desc, all.count, all.mean, all.m2, *moments.count, part.memory.read_saved(moments.mean),
+                part.memory.read_saved(moments.m2));
+}
+
+void correct(problem const& p, step_memory& memory, batch_statistics& all) {
+  auto a = make_args<renorm_correction_args>();
+  a.count = &all.count;
+  a.mean = all.mean.data();
+  a.m2 = all.m2.data();
+  a.running_mean = memory.running(p.running_mean);
+  a.running_var = memory.running(p.running_var);
+  a.sigma = all.sigma.data();
+  a.r = all.r.data();
+  a.d = all.d.data();
+  RENORM_EXPECT_OK(renorm_correction(&p.desc, &a, nullptr));
+}
+
+void apply(shard& part, batch_statistics const& all) {
+  auto map = make_args<renorm_coefficients_args>();
+  map.mean = all.mean.data();
+  map.sigma = all.sigma.data();
+  map.r = all.r.data();
+  map.d = all.d.data();
+  map.gamma = part.memory.params(part.p.gamma);
+  map.beta = part.memory.params(part.p.beta);
+  map.center = part.memory.saved();
+  map.scale = part.memory.saved();
+  map.shift = part.memory.saved();
+  RENORM_EXPECT_OK(renorm_coefficients(&part.p.desc, &map, nullptr));
+  auto a = make_args<renorm_apply_args>();
+  a.x = part.x;
+  a.center = map.center;
+  a.scale = map.scale;
+  a.shift = map.shift;
+  a.y = part.y;
+  RENORM_EXPECT_OK(renorm_apply(&part.p.desc, &a, nullptr));
+}
+
+void add_gradient_sums(shard& part, batch_statistics const& all, array& sum_dy, array& sum_dy_xhat) {
+  auto a = make_args<renorm_backward_reduce_args>();
+  a.x = part.x;
+  a.dy = part.dy;
+  a.mean = all.mean.data();
+  a.sigma = all.sigma.data();
+  a.sum_dy = part.memory.saved();
+  a.sum_dy_xhat = part.memory.saved();
+  RENORM_EXPECT_OK(renorm_backward_reduce(&part.p.desc, &a, nullptr));
+  for (std::size_t c = 0; c < part.p.c(); ++c) {
+    sum_dy[c] += part.memory.read_saved(a.sum_dy)[c];
+    sum_dy_xhat[c] += part.memory.read_saved(a.sum_dy_xhat)[c];
+  }
+}
+
+void apply_gradient(shard& part, batch_statistics const& all, array const& sum_dy, array const& sum_dy_xhat, values& got) {
+  auto a = make_args<renorm_backward_apply_args>();
+  a.x = part.x;
+  a.dy = part.dy;
+  a.gamma = part.memory.params(part.p.gamma);
+  a.mean = all.mean.data();
+  a.sigma = all.sigma.data();
+  a.r = all.r.data();
+  a.d = all.d.data();
+  a.count = &all.count;
+  a.sum_dy = sum_dy.data();
+  a.sum_dy_xhat = sum_dy_xhat.data();
+  a.dx = part.dx;
+  a.dgamma = part.memory.params();
+  a.dbeta = part.memory.params();
+  RENORM_EXPECT_OK(renorm_backward_apply(&part.p.desc, &a, nullptr));
+  got.dgamma = part.memory.read_params(a.dgamma);
+  got.dbeta = part.memory.read_params(a.dbeta);
+}
+
+void append(array const& from, array& to) { to.insert(to.end(), from.begin(), from.end()); }
+
 }  // namespace
+
+void merge_moments(renorm_desc const& desc, std::int64_t& count, array& mean, array& m2, std::int64_t other_count, array const& other_mean,
+                   array const& other_m2) {
+  auto a = make_args<renorm_merge_args>();
+  a.count = &count;
+  a.mean = mean.data();
+  a.m2 = m2.data();
+  a.other_count = &other_count;
+  a.other_mean = other_mean.data();
+  a.other_m2 = other_m2.data();
+  RENORM_EXPECT_OK(renorm_merge(&desc, &a, nullptr));
+}
+
+void update_running(problem const& p, std::int64_t count, array const& mean, array const& m2, array& running_mean, array& running_var) {
+  way const how;
+  step_memory memory(p, how);
+  auto a = make_args<renorm_update_running_args>();
+  a.count = &count;
+  a.mean = mean.data();
+  a.m2 = m2.data();
+  a.running_mean = memory.running(p.running_mean);
+  a.running_var = memory.running(p.running_var);
+  RENORM_EXPECT_OK(renorm_update_running(&p.desc, &a, nullptr));
+  running_mean = memory.read_running(a.running_mean);
+  running_var = memory.read_running(a.running_var);
+}
+
+values train_in_shards(problem const& p, std::vector<std::size_t> const& borders) {
+  std::deque<shard> shards;
+  for (std::size_t i = 0; i + 1 < borders.size(); ++i) shards.emplace_back(p, borders[i], borders[i + 1]);
+
+  array const zeros(p.c());
+  batch_statistics all = {0, zeros, zeros, zeros, zeros, zeros};
+  for (shard& part : shards) add_moments(part, all);
+  EXPECT_EQ(all.count, p.desc.n * p.desc.s);
+  correct(p, shards.front().memory, all);
+
+  values got;
+  got.mean = all.mean;
+  got.sigma = all.sigma;
+  got.r = all.r;
+  got.d = all.d;
+  for (double m2 : all.m2) got.var.push_back(m2 / static_cast<double>(all.count));
+  update_running(p, all.count, all.mean, all.m2, got.running_mean, got.running_var);
+
+  array sum_dy = zeros, sum_dy_xhat = zeros;
+  for (shard& part : shards) {
+    apply(part, all);
+    append(part.memory.read_tensor(part.y), got.y);
+    add_gradient_sums(part, all, sum_dy, sum_dy_xhat);
+  }
+  for (shard& part : shards) {
+    apply_gradient(part, all, sum_dy, sum_dy_xhat, got);
+    append(part.memory.read_tensor(part.dx), got.dx);
+  }
+  return got;
+}
 
 values train(problem const& p, way const& how) { return step(p, how).train(); }
 values infer(problem const& p, way const& how) { return step(p, how).infer(); }

@@ -14,6 +14,7 @@ enum class aliasing {
 
 struct way {
   bool parts = false;  // made of the parts instead of whole calls
+  double sigma_floor = 0;  // of the correction, in parts
   aliasing alias = aliasing::none;
   placement where = {};
   renorm_parallel_for parallel_for = nullptr;
@@ -24,5 +25,13 @@ struct way {
 // Both steps expect success and that nothing outside the arrays was written. var is there only if made of the parts.
 values train(problem const& p, way const& how = {});
 values infer(problem const& p, way const& how = {});
+
+// A training step on several machines, each with samples [borders[i], borders[i + 1]) of the batch, maybe none.
+values train_in_shards(problem const& p, std::vector<std::size_t> const& borders);
+
+// renorm_merge and renorm_update_running by themselves.
+void merge_moments(renorm_desc const& desc, std::int64_t& count, array& mean, array& m2, std::int64_t other_count, array const& other_mean,
+                   array const& other_m2);
+void update_running(problem const& p, std::int64_t count, array const& mean, array const& m2, array& running_mean, array& running_var);
 
 }  // namespace renorm_test
