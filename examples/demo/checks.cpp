@@ -1,6 +1,6 @@
 #include "checks.hpp"
 
-#include "digits.hpp"
+#include "data/digits.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -77,8 +77,8 @@ std::vector<double> forward_scale(layer const& l, tensor const& x) {
 bool renorm_is_inference(view const& v, tensor const& images) {
   check c("batch renorm, unlimited, is inference with the statistics before the step");
   layer l(v, RENORM_FLAG_BATCH_RENORM | RENORM_FLAG_TRACK_SIGMA, unlimited, unlimited);
-  for (std::size_t first = 0; first < images.size(); first += images_per_batch * pixels_per_image) {
-    tensor const x = slice(images, first, images_per_batch * pixels_per_image);
+  for (std::size_t first = 0; first < images.size(); first += images_per_batch * data::pixels_per_image) {
+    tensor const x = slice(images, first, images_per_batch * data::pixels_per_image);
     tensor const expected = l.inference(x), y = l.train(x);
     std::vector<double> const scale = forward_scale(l, x);
     for (std::size_t i = 0; i < x.size(); ++i) c.see(std::fabs(y[i] - expected[i]), 8 * u * scale[v.channel_of(i)]);

@@ -1,7 +1,7 @@
 // Normalizes real images with batch norm and batch renorm, checks what must hold for the results, and measures layers of ResNet-50
 // against the limit of the machine. Exits 1 if a check fails.
 #include "checks.hpp"
-#include "digits.hpp"
+#include "data/digits.hpp"
 #include "measure/speed_table.hpp"
 
 #include <cstdio>
@@ -15,13 +15,13 @@ demo::view const views[] = {{"images as one channel", RENORM_NCHW, 1, 64},
                             {"pixels as channels", RENORM_NHWC, 64, 1}};
 
 bool check_digits(char const* path) {
-  demo::tensor const images = demo::read_digits(path);
+  demo::tensor const images = data::read_digits(path).pixels;
   if (images.empty()) {
     std::fprintf(stderr, "%s: no images there\n", path);
     return false;
   }
   std::printf("\n%zu images of handwritten digits, 8x8 pixels (UCI ML repository; E. Alpaydin, C. Kaynak; CC BY 4.0)\n",
-              images.size() / demo::pixels_per_image);
+              images.size() / data::pixels_per_image);
   bool held = true;
   for (demo::view const& v : views) held = demo::check_view(v, images) && held;
   return held;
