@@ -82,6 +82,7 @@ problem translate(renorm_desc const& d) {
              d.groups > 1 && d.group_order == RENORM_GROUPS_INTERLEAVED};
   p.mask = d.mask_kind == RENORM_MASK_BYTES ? mask::bytes : d.mask_kind == RENORM_MASK_LENGTHS ? mask::lengths : mask::none;
   p.f64 = is_f64(0);
+  p.order = make_order(p.shape, p.f64 ? lanes<double> : lanes<float>);
   p.params_f64 = is_f64(d.param_dtype);
   p.stats_f64 = is_f64(d.stats_dtype);
   p.batch_renorm = has(RENORM_FLAG_BATCH_RENORM);

@@ -32,24 +32,24 @@ template <class T> struct gradient_scratch {
 };
 
 template <class T> struct reduce_scratch {
-  renorm::order order;
+  renorm::order const& order;
   selection_scratch<T> selected;
   reduction_scratch<T> sums;
   xhat_scratch<T> xhat;
 
   reduce_scratch(problem const& p, arena& memory)
-      : order(make_order(p.shape, lanes<T>)), selected(p, order, memory), sums(order, memory), xhat(order, memory) {}
+      : order(p.order), selected(p, order, memory), sums(order, memory), xhat(order, memory) {}
 };
 
 template <class T> struct gradient_apply_scratch {
-  renorm::order order;
+  renorm::order const& order;
   selection_scratch<T> selected;
   xhat_scratch<T> xhat;
   gradient_scratch<T> gradient;
   std::int64_t* count;
 
   gradient_apply_scratch(problem const& p, arena& memory)
-      : order(make_order(p.shape, lanes<T>)),
+      : order(p.order),
         selected(p, order, memory),
         xhat(order, memory),
         gradient(order, memory),
@@ -57,7 +57,7 @@ template <class T> struct gradient_apply_scratch {
 };
 
 template <class T> struct backward_scratch {
-  renorm::order order;
+  renorm::order const& order;
   selection_scratch<T> selected;
   reduction_scratch<T> sums;
   xhat_scratch<T> xhat;
@@ -66,7 +66,7 @@ template <class T> struct backward_scratch {
   double *sum_dy, *sum_dy_xhat;
 
   backward_scratch(problem const& p, arena& memory)
-      : order(make_order(p.shape, lanes<T>)),
+      : order(p.order),
         selected(p, order, memory),
         sums(order, memory),
         xhat(order, memory),
@@ -86,7 +86,7 @@ template <class T> struct inference_backward_scratch {
   double *mean, *sigma, *sum_dy, *sum_dy_xhat;
 
   inference_backward_scratch(problem const& p, arena& memory)
-      : order(make_order(p.shape.ungrouped(), lanes<T>)),
+      : order(p.shape.groups == 1 ? p.order : make_order(p.shape.ungrouped(), lanes<T>)),
         selected(p, order, memory),
         sums(order, memory),
         xhat(order, memory),

@@ -8,16 +8,16 @@ namespace renorm::op {
 namespace {
 
 template <class T> struct moments_scratch {
-  renorm::order order;
+  renorm::order const& order;
   selection_scratch<T> selected;
   reduction_scratch<T> sums;
 
   moments_scratch(problem const& p, arena& memory)
-      : order(make_order(p.shape, lanes<T>)), selected(p, order, memory), sums(order, memory) {}
+      : order(p.order), selected(p, order, memory), sums(order, memory) {}
 };
 
 template <class T> struct train_scratch {
-  renorm::order order;
+  renorm::order const& order;
   selection_scratch<T> selected;
   reduction_scratch<T> sums;
   caller_or_workspace<std::int64_t> count;
@@ -25,7 +25,7 @@ template <class T> struct train_scratch {
   affine_scratch<T> affine;
 
   train_scratch(problem const& p, arena& memory)
-      : order(make_order(p.shape, lanes<T>)),
+      : order(p.order),
         selected(p, order, memory),
         sums(order, memory),
         count(memory, p.shape.groups),
@@ -45,7 +45,7 @@ template <class T> struct inference_scratch {
   affine_scratch<T> affine;
 
   inference_scratch(problem const& p, arena& memory)
-      : order(make_order(p.shape.ungrouped(), lanes<T>)),
+      : order(p.shape.groups == 1 ? p.order : make_order(p.shape.ungrouped(), lanes<T>)),
         selected(p, order, memory),
         mean(memory.take<double>(p.shape.c)),
         sigma(memory.take<double>(p.shape.c)),
@@ -53,12 +53,12 @@ template <class T> struct inference_scratch {
 };
 
 template <class T> struct apply_scratch {
-  renorm::order order;
+  renorm::order const& order;
   selection_scratch<T> selected;
   affine_scratch<T> affine;
 
   apply_scratch(problem const& p, arena& memory)
-      : order(make_order(p.shape, lanes<T>)), selected(p, order, memory), affine(order, memory) {}
+      : order(p.order), selected(p, order, memory), affine(order, memory) {}
 };
 
 template <class T> moments_sums<T> sums_of(order const& o, call const& on, void const* x) {

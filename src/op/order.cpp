@@ -3,18 +3,10 @@
 namespace renorm {
 namespace {
 
-std::size_t greatest_common_divisor(std::size_t a, std::size_t b) {
-  while (b != 0) {
-    std::size_t const rest = a % b;
-    a = b;
-    b = rest;
-  }
-  return a;
-}
-
-// Rows of c values fill whole registers only if c is a multiple of lanes: otherwise as many rows go together as make it one.
+// Rows of c values fill whole registers only if c is a multiple of lanes, a power of two: otherwise as many rows go together as make it
+// one. common is the greatest common divisor.
 std::size_t rows_of_a_pass(std::size_t c, std::size_t lanes) {
-  std::size_t const fitting = lanes / greatest_common_divisor(c, lanes);
+  std::size_t const common = c & (~c + 1), fitting = 0 < common && common < lanes ? lanes / common : 1;
   return c * fitting <= max_row_accumulators ? fitting : 1;
 }
 
@@ -49,9 +41,10 @@ order make_order(shape const& s, std::size_t lanes) {
   if (s.per_channel() == 0) return o;
   if (s.layout == layout::nhwc) o.sublanes = rows_of_a_pass(s.c, lanes);
   std::size_t const step = s.layout == layout::nchw ? lanes : o.sublanes;
+  o.group_samples = s.n / s.groups;
   o.larger_groups = s.n % s.groups;
-  o.larger = cut_group(s, s.n / s.groups + 1, step);
-  o.other = cut_group(s, s.n / s.groups, step);
+  if (o.larger_groups > 0) o.larger = cut_group(s, o.group_samples + 1, step);
+  o.other = cut_group(s, o.group_samples, step);
   o.segments = o.larger_groups * o.larger.segments + (s.groups - o.larger_groups) * o.other.segments;
   o.chunks = o.larger_groups * o.larger.chunks + (s.groups - o.larger_groups) * o.other.chunks;
   return o;
@@ -59,7 +52,7 @@ order make_order(shape const& s, std::size_t lanes) {
 
 group order::at(std::size_t index) const {
   std::size_t const before = smaller(index, larger_groups), others = index - before;
-  std::size_t const sample = shape.interleaved ? index : index * (shape.n / shape.groups) + before;
+  std::size_t const sample = shape.interleaved ? index : index * group_samples + before;
   return {index, index < larger_groups ? larger : other, sample * shape.s, before * larger.segments + others * other.segments,
           before * larger.chunks + others * other.chunks};
 }
@@ -71,8 +64,8 @@ std::size_t order::group_of_segment(std::size_t segment) const {
 
 std::size_t order::group_of_sample(std::size_t sample) const {
   if (shape.interleaved) return sample % shape.groups;
-  std::size_t const samples = shape.n / shape.groups, in_larger = larger_groups * (samples + 1);
-  return sample < in_larger ? sample / (samples + 1) : larger_groups + (sample - in_larger) / samples;
+  std::size_t const in_larger = larger_groups * (group_samples + 1);
+  return sample < in_larger ? sample / (group_samples + 1) : larger_groups + (sample - in_larger) / group_samples;
 }
 
 part cut::part_of(std::size_t chunk) const {

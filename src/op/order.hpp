@@ -60,6 +60,7 @@ struct group {
 struct order {
   renorm::shape shape;
   std::size_t sublanes;       // NHWC: rows that share one pass, row r of a run going to sub-lane r mod sublanes
+  std::size_t group_samples;  // n div groups
   std::size_t larger_groups;  // n mod groups: the first groups have one more sample
   cut larger, other;
   std::size_t segments, chunks;  // of all groups

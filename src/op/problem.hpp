@@ -13,6 +13,7 @@ enum class mask { none, bytes, lengths };  // uint8_t[n][s], not 0 where valid; 
 
 struct problem {
   renorm::shape shape;
+  renorm::order order;  // of shape
   renorm::mask mask;
   bool f64;         // tensors
   bool params_f64;  // gamma, beta and their gradients
