@@ -46,6 +46,8 @@ void grad_affine_plane(planes const& p, T const* x, T const* dy, grad_coefficien
       grad_registers<V> const k = {V::set(g.center[c]), V::set(g.inv[c]), V::set(g.off[c]),
                                    V::set(g.scale[c]),  V::set(g.c1[c]),  V::set(g.c2[c])};
       sweep_to<V>(dx + run, p.length, stream && is_long_run<T>(p.length), [&](std::size_t j, auto n, auto store) RENORM_LAMBDA {
+        read_ahead<V>(x + run + j, j, p.ahead);
+        read_ahead<V>(dy + run + j, j, p.ahead);
         store(k.dx(V::load(x + run + j, n, k.center), V::load(dy + run + j, n, k.c1)), dx + run + j, n);
       });
     }

@@ -30,6 +30,7 @@ struct planes {
   std::size_t samples, sample_pitch;
   std::size_t channels, channel_pitch;
   std::size_t length;
+  std::size_t ahead = 0;  // see read_ahead in kernels/stream.hpp
 };
 
 // Rows that hold all channels (NHWC): rows of width values, pitch apart. Column j takes coefficient j.

@@ -37,8 +37,7 @@ template <class T> struct reduce_scratch {
   reduction_scratch<T> sums;
   xhat_scratch<T> xhat;
 
-  reduce_scratch(problem const& p, arena& memory)
-      : order(p.order), selected(p, order, memory), sums(order, memory), xhat(order, memory) {}
+  reduce_scratch(problem const& p, arena& memory) : order(p.order), selected(p, order, memory), sums(order, memory), xhat(order, memory) {}
 };
 
 template <class T> struct gradient_apply_scratch {

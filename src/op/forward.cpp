@@ -12,8 +12,7 @@ template <class T> struct moments_scratch {
   selection_scratch<T> selected;
   reduction_scratch<T> sums;
 
-  moments_scratch(problem const& p, arena& memory)
-      : order(p.order), selected(p, order, memory), sums(order, memory) {}
+  moments_scratch(problem const& p, arena& memory) : order(p.order), selected(p, order, memory), sums(order, memory) {}
 };
 
 template <class T> struct train_scratch {
@@ -57,8 +56,7 @@ template <class T> struct apply_scratch {
   selection_scratch<T> selected;
   affine_scratch<T> affine;
 
-  apply_scratch(problem const& p, arena& memory)
-      : order(p.order), selected(p, order, memory), affine(order, memory) {}
+  apply_scratch(problem const& p, arena& memory) : order(p.order), selected(p, order, memory), affine(order, memory) {}
 };
 
 template <class T> moments_sums<T> sums_of(order const& o, call const& on, void const* x) {

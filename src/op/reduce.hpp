@@ -40,6 +40,7 @@ template <class T> struct tile {
 };
 
 template <class T> struct moments_sums {
+  static constexpr std::size_t inputs = 1;
   kernels<T> const& k;
   channel_kernels const& algebra;
   order const& o;
@@ -68,6 +69,7 @@ template <class T> struct moments_sums {
 };
 
 template <class T> struct grad_sums {
+  static constexpr std::size_t inputs = 2;
   kernels<T> const& k;
   channel_kernels const& algebra;
   T const *x, *dy;
@@ -89,6 +91,8 @@ template <class T> struct grad_sums {
 
 template <class T, class Sums> class reduction {
  public:
+  static constexpr std::size_t inputs = Sums::inputs;
+
   reduction(order const& o, reduction_scratch<T> const& scratch, selection<T> const& selected, Sums const& sums)
       : o_(o), scratch_(scratch), selected_(selected), sums_(sums) {}
 

@@ -37,6 +37,15 @@ void cut_nhwc(schedule& p, order const& o, std::size_t wanted) {
   p.segment_ranges = portions;
 }
 
+// Blocks in short runs of tensors that no cache holds, if a block and the next one fit the L2 cache together: training of 56x56 and 28x28
+// took 0.85 to 0.93 of the time, backward 0.91 to 1.07. Runs of 50 KB took 1.03 to 1.11, the hardware's own prefetch being as good there;
+// blocks too large for the cache 1.12 to 1.3; tensors in the L3 cache 1.16.
+bool worth_reading_ahead(order const& o, std::size_t element_size, std::size_t inputs, std::size_t block_channels) {
+  constexpr std::size_t short_run = 16384;
+  std::size_t const l2 = cpu::detect_caches().l2, run = block_channels * o.shape.s * element_size, block = inputs * o.shape.n * run;
+  return run <= short_run && 2 * block <= l2 && o.shape.values() * inputs * element_size >= 6 * l2;
+}
+
 std::size_t wanted_portions(order const& o, std::size_t element_size, std::size_t threads) {
   bool const serial = threads == 1 || o.shape.values() * element_size < serial_bytes;
   return serial ? 1 : threads * portions_per_thread;
@@ -49,16 +58,25 @@ portion schedule::at(order const& o, std::size_t i) const {
   auto const first_segment = [&](std::size_t k) {
     return fused ? o.at(border(o.groups_with_samples(), segment_ranges, k)).segment : border(o.segments, segment_ranges, k);
   };
-  std::size_t const segment = first_segment(range);
-  return {channel, smaller(block_channels, channels - channel), segment, first_segment(range + 1) - segment, range};
+  std::size_t const segment = first_segment(range), next = channel + block_channels;
+  return {channel,
+          smaller(block_channels, channels - channel),
+          segment,
+          first_segment(range + 1) - segment,
+          reads_ahead && next < channels ? block_channels * o.shape.s : 0,
+          range};
 }
 
-schedule make_schedule(order const& o, std::size_t element_size, std::size_t threads) {
+schedule make_schedule(order const& o, std::size_t element_size, std::size_t inputs, std::size_t threads) {
   schedule p{};
   p.channels = o.shape.c;
   std::size_t const wanted = wanted_portions(o, element_size, threads);
-  if (o.shape.layout == layout::nchw) cut_nchw(p, o, element_size, wanted);
-  else cut_nhwc(p, o, wanted);
+  if (o.shape.layout == layout::nhwc) {
+    cut_nhwc(p, o, wanted);
+    return p;
+  }
+  cut_nchw(p, o, element_size, wanted);
+  p.reads_ahead = p.fused && inputs > 0 && o.shape.groups == 1 && worth_reading_ahead(o, element_size, inputs, p.block_channels);
   return p;
 }
 

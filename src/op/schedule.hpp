@@ -9,7 +9,8 @@ namespace renorm {
 struct portion {
   std::size_t channel, channels;
   std::size_t segment, segments;
-  std::size_t slot;  // NHWC: a number below row_slots() that no other portion has
+  std::size_t ahead;  // values from one to that of the portion that comes next, where that is to be read ahead, else 0
+  std::size_t slot;   // NHWC: a number below row_slots() that no other portion has
 };
 
 // What a portion has of one group; segment is the group's own number.
@@ -17,6 +18,7 @@ struct piece {
   renorm::group group;
   std::size_t channel, channels;
   std::size_t segment, segments;
+  std::size_t ahead;
   std::size_t slot;
 };
 
@@ -24,7 +26,7 @@ template <class F> void for_each_piece(order const& o, portion const& p, F const
   for (std::size_t next = p.segment, end = p.segment + p.segments; next < end;) {
     group const g = o.at(o.group_of_segment(next));
     std::size_t const first = next - g.segment, last = smaller(g.cut.segments, end - g.segment);
-    f(piece{g, p.channel, p.channels, first, last - first, p.slot});
+    f(piece{g, p.channel, p.channels, first, last - first, p.ahead, p.slot});
     next = g.segment + last;
   }
 }
@@ -42,13 +44,14 @@ struct schedule {
   std::size_t channel_blocks, block_channels;
   std::size_t segment_ranges;
   std::size_t channels;
+  bool reads_ahead;
 
   std::size_t portions() const { return channel_blocks * segment_ranges; }
   portion at(order const& o, std::size_t i) const;
 };
 
-// threads >= 1
-schedule make_schedule(order const& o, std::size_t element_size, std::size_t threads);
+// inputs: tensors that are reduced, if any. threads >= 1
+schedule make_schedule(order const& o, std::size_t element_size, std::size_t inputs, std::size_t threads);
 
 // How many portions a sweep of so many units is cut into that no reduction goes before.
 std::size_t sweep_portions(order const& o, std::size_t element_size, std::size_t units, std::size_t threads);

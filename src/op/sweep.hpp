@@ -56,9 +56,9 @@ void sweep_pixels(order const& o, selection<T> const& selected, group const& g, 
 // Runs of NCHW, from a position on, for some channels each.
 template <class T, class Sweep> void sweep_channels(order const& o, selection<T> const& selected, std::size_t position, std::size_t runs,
                                                     std::size_t length, std::size_t channel, std::size_t channels, std::size_t group,
-                                                    Sweep const& sweep) {
+                                                    std::size_t ahead, Sweep const& sweep) {
   std::size_t const s = o.shape.s, c = o.shape.c, offset = (position / s * c + channel) * s + position % s;
-  planes const p = {runs, o.run_pitch(), channels, s, length};
+  planes const p = {runs, o.run_pitch(), channels, s, length, ahead};
   sweep.planes(p, offset, group * c + channel);
   if (!selected.all()) sweep.clear_planes(p, offset, selected.of(position));
 }
@@ -69,7 +69,7 @@ template <class T, class Sweep> void sweep_piece(order const& o, selection<T> co
   for (std::size_t chunk = k.first_chunk(q.segment + q.segments); chunk-- > k.first_chunk(q.segment);) {
     part const p = k.part_of(chunk);
     if (o.shape.layout == layout::nhwc) sweep_pixels(o, selected, q.group, p, sweep);
-    else sweep_channels(o, selected, o.position_of(q.group, p), p.runs, p.length, q.channel, q.channels, q.group.index, sweep);
+    else sweep_channels(o, selected, o.position_of(q.group, p), p.runs, p.length, q.channel, q.channels, q.group.index, q.ahead, sweep);
   }
 }
 
@@ -82,7 +82,7 @@ void sweep_values(order const& o, selection<T> const& selected, std::size_t firs
     std::size_t const whole_planes = (last - first) / s;
     std::size_t const channels = skipped > 0 || whole_planes == 0 ? 1 : smaller(whole_planes, c - channel);
     std::size_t const length = smaller(last - first, s - skipped);
-    sweep_channels(o, selected, sample * s + skipped, 1, length, channel, channels, o.group_of_sample(sample), sweep);
+    sweep_channels(o, selected, sample * s + skipped, 1, length, channel, channels, o.group_of_sample(sample), 0, sweep);
     first += (channels - 1) * s + length;
   }
 }
@@ -108,7 +108,7 @@ template <class T, class Sweep> void sweep_all(order const& o, selection<T> cons
     sweep_linear(o, selected, e, sweep);
     return;
   }
-  schedule const cuts = make_schedule(o, sizeof(T), e.threads);
+  schedule const cuts = make_schedule(o, sizeof(T), 0, e.threads);
   parallel(e, cuts.portions(), [&](std::size_t i) {
     for_each_piece(o, cuts.at(o, i), [&](piece const& q) { sweep_piece(o, selected, q, sweep); });
     sweep.finish();
@@ -129,7 +129,7 @@ template <class Reduce, class Algebra, class Sweep> void run_passes(order const&
     for (std::size_t g = 0; g < o.shape.groups; ++g) algebra(channels(o.shape, g));
     return;
   }
-  schedule const cuts = make_schedule(o, element_size, e.threads);
+  schedule const cuts = make_schedule(o, element_size, Reduce::inputs, e.threads);
   auto const for_each_portion = [&](auto const& f) { parallel(e, cuts.portions(), [&](std::size_t i) { f(cuts.at(o, i)); }); };
   auto const sweep_portion = [&](portion const& p) {
     for_each_piece(o, p, sweep);

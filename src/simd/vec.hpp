@@ -28,6 +28,9 @@
 namespace renorm {
 namespace {
 
+// Starts to load the line at any address into the L2 cache.
+RENORM_INLINE void prefetch(std::uintptr_t address) { __builtin_prefetch(reinterpret_cast<void const*>(address), 0, 2); }
+
 // The number of values of a full register, as a type: load(p, whole<N>{}) and load(p, n) are one expression in a kernel.
 template <std::size_t N> struct whole {
   RENORM_INLINE constexpr operator std::size_t() const { return N; }
