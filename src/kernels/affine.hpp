@@ -13,15 +13,20 @@ struct no_epilogue {
 
 template <class V, class Epilogue = no_epilogue, class T = typename V::value>
 void affine_pixels(pixels const& p, T const* x, affine_coefficients<T> const& a, T* y, bool stream) {
-  write_rows<V, T>(p, stream, [&](std::size_t first, auto rows, bool streamed) RENORM_LAMBDA {
-    std::size_t const row = first * p.pitch;
-    sweep_to<V>(y + row, p.width, streamed, [&](std::size_t j, auto k, auto store) RENORM_LAMBDA {
-      V const zero = V::set(T(0));
-      V const center = V::load(a.center + j, k, zero), scale = V::load(a.scale + j, k, zero), shift = V::load(a.shift + j, k, zero);
-      for (std::size_t r = 0; r < rows; ++r) {
-        std::size_t const at = row + r * p.pitch + j;
-        V const value = fma(scale, V::load(x + at, k, center) - center, shift);
-        store(Epilogue{}(value), y + at, k);
+  constexpr std::size_t tile_registers = 4;
+  std::size_t const pitch = p.pitch;
+  write_rows<V, tile_registers, T>(p, stream, [&](std::size_t first, std::size_t rows, bool streamed) RENORM_LAMBDA {
+    std::size_t const row = first * pitch;
+    sweep_tiles_to<V, tile_registers>(y + row, p.width, streamed, [&](std::size_t j, auto registers, auto k, auto store) RENORM_LAMBDA {
+      using columns = tile<V, registers>;
+      auto const center = columns::load(a.center + j, k), scale = columns::load(a.scale + j, k), shift = columns::load(a.shift + j, k);
+      std::size_t at = row + j;
+      for (std::size_t r = 0; r < rows; ++r, at += pitch) {
+        RENORM_UNROLL for (std::size_t i = 0; i < columns::registers; ++i) {
+          std::size_t const value = at + i * V::size;
+          V const deviation = V::load(x + value, k, center.r[i]) - center.r[i];
+          store(Epilogue{}(fma(scale.r[i], deviation, shift.r[i])), y + value, k);
+        }
       }
     });
   });

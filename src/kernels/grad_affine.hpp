@@ -18,14 +18,24 @@ template <class V> struct grad_registers {
 
 template <class V, class T = typename V::value>
 void grad_affine_pixels(pixels const& p, T const* x, T const* dy, grad_coefficients<T> const& g, T* dx, bool stream) {
-  write_rows<V, T>(p, stream, [&](std::size_t first, auto rows, bool streamed) RENORM_LAMBDA {
-    std::size_t const row = first * p.pitch;
-    sweep_to<V>(dx + row, p.width, streamed, [&](std::size_t j, auto n, auto store) RENORM_LAMBDA {
-      auto const load = [&](T const* a) RENORM_LAMBDA { return V::load(a + j, n, V::set(T(0))); };
-      grad_registers<V> const k = {load(g.center), load(g.inv), load(g.off), load(g.scale), load(g.c1), load(g.c2)};
-      for (std::size_t r = 0; r < rows; ++r) {
-        std::size_t const at = row + r * p.pitch + j;
-        store(k.dx(V::load(x + at, n, k.center), V::load(dy + at, n, k.c1)), dx + at, n);
+  constexpr std::size_t tile_registers = 2;
+  std::size_t const pitch = p.pitch;
+  write_rows<V, tile_registers, T>(p, stream, [&](std::size_t first, std::size_t rows, bool streamed) RENORM_LAMBDA {
+    std::size_t const row = first * pitch;
+    sweep_tiles_to<V, tile_registers>(dx + row, p.width, streamed, [&](std::size_t j, auto registers, auto n, auto store) RENORM_LAMBDA {
+      constexpr std::size_t count = registers;
+      grad_registers<V> k[count];
+      auto const load = [&](T const* values) RENORM_LAMBDA { return V::load(values, n, V::set(T(0))); };
+      RENORM_UNROLL for (std::size_t i = 0; i < count; ++i) {
+        std::size_t const c = j + i * V::size;
+        k[i] = {load(g.center + c), load(g.inv + c), load(g.off + c), load(g.scale + c), load(g.c1 + c), load(g.c2 + c)};
+      }
+      std::size_t at = row + j;
+      for (std::size_t r = 0; r < rows; ++r, at += pitch) {
+        RENORM_UNROLL for (std::size_t i = 0; i < count; ++i) {
+          std::size_t const value = at + i * V::size;
+          store(k[i].dx(V::load(x + value, n, k[i].center), V::load(dy + value, n, k[i].c1)), dx + value, n);
+        }
       }
     });
   });

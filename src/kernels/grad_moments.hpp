@@ -30,15 +30,20 @@ void grad_moments_plane(planes const& p, T const* x, T const* dy, validity<T> co
 // sum_dy[j], sum_dy_xhat[j] += over the rows of column j.
 template <class V, class T = typename V::value>
 void grad_moments_pixels(pixels const& p, T const* x, T const* dy, T const* center, T const* inv, T* sum_dy, T* sum_dy_xhat) {
-  for_each_row_group(p.rows, [&](std::size_t first, auto rows) RENORM_LAMBDA {
-    std::size_t const row = first * p.pitch;
-    sweep<V>(p.width, [&](std::size_t j, auto k) RENORM_LAMBDA {
+  constexpr std::size_t tile_registers = 2;
+  std::size_t const pitch = p.pitch;
+  for_each_row_group<V, tile_registers>(p, [&](std::size_t first, std::size_t rows) RENORM_LAMBDA {
+    sweep_tiles<V, tile_registers>(p.width, [&](std::size_t j, auto registers, auto k) RENORM_LAMBDA {
+      using columns = tile<V, registers>;
       V const zero = V::set(T(0));
-      V const mean = V::load(center + j, k, zero), scale = V::load(inv + j, k, zero);
-      V s1 = V::load(sum_dy + j, k, zero), s2 = V::load(sum_dy_xhat + j, k, zero);
-      for (std::size_t r = 0; r < rows; ++r) {
-        std::size_t const at = row + r * p.pitch + j;
-        add_grad_moments(V::load(x + at, k, mean), V::load(dy + at, k, zero), mean, scale, s1, s2);
+      auto const mean = columns::load(center + j, k), scale = columns::load(inv + j, k);
+      auto s1 = columns::load(sum_dy + j, k), s2 = columns::load(sum_dy_xhat + j, k);
+      std::size_t at = first * pitch + j;
+      for (std::size_t r = 0; r < rows; ++r, at += pitch) {
+        RENORM_UNROLL for (std::size_t i = 0; i < columns::registers; ++i) {
+          std::size_t const value = at + i * V::size;
+          add_grad_moments(V::load(x + value, k, mean.r[i]), V::load(dy + value, k, zero), mean.r[i], scale.r[i], s1.r[i], s2.r[i]);
+        }
       }
       s1.store(sum_dy + j, k);
       s2.store(sum_dy_xhat + j, k);

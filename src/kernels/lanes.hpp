@@ -22,26 +22,29 @@ template <class V, class Body> RENORM_INLINE void sweep(std::size_t n, Body cons
   if (i < n) body(i, n - i);
 }
 
-// The registers that hold all lanes of one sum.
-template <class V> struct lane_set {
+// N neighbouring registers.
+template <class V, std::size_t N> struct tile {
   using T = typename V::value;
-  static constexpr std::size_t registers = lanes<T> / V::size;
-  V r[registers];
+  static constexpr std::size_t registers = N;
+  V r[N];
 
-  static RENORM_INLINE lane_set zero() {
-    lane_set s;
-    RENORM_UNROLL for (std::size_t i = 0; i < registers; ++i) s.r[i] = V::set(T(0));
-    return s;
+  static RENORM_INLINE tile zero() {
+    tile t;
+    RENORM_UNROLL for (std::size_t i = 0; i < N; ++i) t.r[i] = V::set(T(0));
+    return t;
   }
-  static RENORM_INLINE lane_set load(T const* p) {
-    lane_set s;
-    RENORM_UNROLL for (std::size_t i = 0; i < registers; ++i) s.r[i] = V::load(p + i * V::size, whole<V::size>{});
-    return s;
+  template <class K> static RENORM_INLINE tile load(T const* p, K k) {
+    tile t;
+    RENORM_UNROLL for (std::size_t i = 0; i < N; ++i) t.r[i] = V::load(p + i * V::size, k, V::set(T(0)));
+    return t;
   }
-  RENORM_INLINE void store(T* p) const {
-    RENORM_UNROLL for (std::size_t i = 0; i < registers; ++i) r[i].store(p + i * V::size, whole<V::size>{});
+  template <class K> RENORM_INLINE void store(T* p, K k) const {
+    RENORM_UNROLL for (std::size_t i = 0; i < N; ++i) r[i].store(p + i * V::size, k);
   }
 };
+
+// The registers that hold all lanes of one sum.
+template <class V> using lane_set = tile<V, lanes<typename V::value> / V::size>;
 
 // Value i of a run goes to lane i mod lanes: body(register, i, k) for each register's worth of the run.
 template <class V, class Body> RENORM_INLINE void for_each_lane(std::size_t length, Body const& body) {
@@ -91,23 +94,29 @@ template <class V, class Body> RENORM_INLINE void sum_planes(planes const& p, ty
     std::size_t const last = p.samples - first < together ? p.samples : first + together;
     for (std::size_t c = 0; c < p.channels; ++c) {
       T *const sum_a = sums + c * 2 * lanes<T>, *const sum_b = sum_a + lanes<T>;
-      auto a = first == 0 ? lane_set<V>::zero() : lane_set<V>::load(sum_a);
-      auto b = first == 0 ? lane_set<V>::zero() : lane_set<V>::load(sum_b);
+      auto a = first == 0 ? lane_set<V>::zero() : lane_set<V>::load(sum_a, whole<V::size>{});
+      auto b = first == 0 ? lane_set<V>::zero() : lane_set<V>::load(sum_b, whole<V::size>{});
       for (std::size_t i = first; i < last; ++i) body(i, c, i * p.sample_pitch + c * p.channel_pitch, a, b);
-      a.store(sum_a);
-      b.store(sum_b);
+      a.store(sum_a, whole<V::size>{});
+      b.store(sum_b, whole<V::size>{});
     }
   }
 }
 
-// Rows of a pixel sweep share one load of the coefficients; more than four rows at a 4 KB pitch thrash an 8-way L1.
-inline constexpr std::size_t rows_at_once = 4;
+// body(i, registers, k) over [0, n) in tiles: whole<N> full registers, then one by one, then the tail as in sweep().
+template <class V, std::size_t N, class Body> RENORM_INLINE void sweep_tiles(std::size_t n, Body const& body) {
+  constexpr std::size_t w = V::size;
+  std::size_t i = 0;
+  for (; i + N * w <= n; i += N * w) body(i, whole<N>{}, whole<w>{});
+  for (; i + w <= n; i += w) body(i, whole<1>{}, whole<w>{});
+  if (i < n) body(i, whole<1>{}, n - i);
+}
 
-// body(first row, number of rows as a type) over groups of rows.
-template <class Body> RENORM_INLINE void for_each_row_group(std::size_t rows, Body const& body) {
-  std::size_t r = 0;
-  for (; r + rows_at_once <= rows; r += rows_at_once) body(r, whole<rows_at_once>{});
-  for (; r < rows; ++r) body(r, whole<1>{});
+// body(first row, number of rows) over groups of rows that share one load of the coefficients: four, as more rows at a 4 KB pitch thrash
+// an 8-way L1; all, where a tile of N registers spans them, as it then takes them in memory order.
+template <class V, std::size_t N, class Body> RENORM_INLINE void for_each_row_group(pixels const& p, Body const& body) {
+  std::size_t const together = p.width <= N * V::size ? p.rows : 4;
+  for (std::size_t r = 0; r < p.rows; r += together) body(r, p.rows - r < together ? p.rows - r : together);
 }
 
 }  // namespace

@@ -29,13 +29,18 @@ void moments_plane(planes const& p, T const* x, validity<T> const& valid, T cons
 
 // sum[j], sum_squares[j] += over the rows of column j.
 template <class V, class T = typename V::value> void moments_pixels(pixels const& p, T const* x, T const* pivot, T* sum, T* sum_squares) {
-  for_each_row_group(p.rows, [&](std::size_t first, auto rows) RENORM_LAMBDA {
-    T const* const row = x + first * p.pitch;
-    sweep<V>(p.width, [&](std::size_t j, auto k) RENORM_LAMBDA {
-      V const zero = V::set(T(0));
-      V const shift = V::load(pivot + j, k, zero);
-      V s = V::load(sum + j, k, zero), q = V::load(sum_squares + j, k, zero);
-      for (std::size_t r = 0; r < rows; ++r) add_moments(V::load(row + r * p.pitch + j, k, shift), shift, s, q);
+  constexpr std::size_t tile_registers = 4;
+  std::size_t const pitch = p.pitch;
+  for_each_row_group<V, tile_registers>(p, [&](std::size_t first, std::size_t rows) RENORM_LAMBDA {
+    sweep_tiles<V, tile_registers>(p.width, [&](std::size_t j, auto registers, auto k) RENORM_LAMBDA {
+      using columns = tile<V, registers>;
+      auto const shift = columns::load(pivot + j, k);
+      auto s = columns::load(sum + j, k), q = columns::load(sum_squares + j, k);
+      T const* row = x + first * pitch + j;
+      for (std::size_t r = 0; r < rows; ++r, row += pitch) {
+        RENORM_UNROLL for (std::size_t i = 0; i < columns::registers; ++i)
+            add_moments(V::load(row + i * V::size, k, shift.r[i]), shift.r[i], s.r[i], q.r[i]);
+      }
       s.store(sum + j, k);
       q.store(sum_squares + j, k);
     });

@@ -26,6 +26,20 @@ template <class V, class T> RENORM_INLINE bool can_stream(T const* p) {
   return V::size > 1 && reinterpret_cast<std::uintptr_t>(p) % sizeof(T) == 0;
 }
 
+// body(i, registers, k, store) over [0, n) for an output at y, in tiles of up to N registers.
+template <class V, std::size_t N, class T, class Body>
+RENORM_INLINE void sweep_tiles_to(T const* y, std::size_t n, bool stream, Body const& body) {
+  if (!stream || !can_stream<V>(y)) {
+    sweep_tiles<V, N>(n, [&](std::size_t i, auto registers, auto k) RENORM_LAMBDA { body(i, registers, k, cached_store{}); });
+    return;
+  }
+  std::size_t head = values_to_boundary<V>(y);
+  if (head > n) head = n;
+  if (head > 0) body(std::size_t(0), whole<1>{}, head, cached_store{});
+  sweep_tiles<V, N>(n - head,
+                    [&](std::size_t i, auto registers, auto k) RENORM_LAMBDA { body(head + i, registers, k, streaming_store{}); });
+}
+
 // body(i, k, store) over [0, n) for an output at y.
 template <class V, class T, class Body> RENORM_INLINE void sweep_to(T const* y, std::size_t n, bool stream, Body const& body) {
   if (!stream || !can_stream<V>(y)) {
@@ -51,15 +65,15 @@ inline constexpr std::size_t long_run_bytes = 2048;
 
 template <class T> RENORM_INLINE bool is_long_run(std::size_t length) { return length * sizeof(T) >= long_run_bytes; }
 
-// group(first row, number of rows as a type, stream) over rows. Rows that are a whole number of cache lines apart have their ends in
-// common, so that nothing of them is stored both ways.
-template <class V, class T, class Group> RENORM_INLINE void write_rows(pixels const& p, bool stream, Group const& group) {
+// group(first row, number of rows, stream) over rows for tiles of N registers. Rows that are a whole number of cache lines apart have their
+// ends in common, so that nothing of them is stored both ways.
+template <class V, std::size_t N, class T, class Group> RENORM_INLINE void write_rows(pixels const& p, bool stream, Group const& group) {
   bool const streamed = stream && (p.pitch * sizeof(T) % 64 == 0 || is_long_run<T>(p.width));
   bool const same_alignment = p.pitch % V::size == 0;
   if (!streamed || same_alignment)
-    for_each_row_group(p.rows, [&](std::size_t first, auto rows) RENORM_LAMBDA { group(first, rows, streamed); });
+    for_each_row_group<V, N>(p, [&](std::size_t first, std::size_t rows) RENORM_LAMBDA { group(first, rows, streamed); });
   else
-    for (std::size_t r = 0; r < p.rows; ++r) group(r, whole<1>{}, true);
+    for (std::size_t r = 0; r < p.rows; ++r) group(r, std::size_t(1), true);
 }
 
 }  // namespace
