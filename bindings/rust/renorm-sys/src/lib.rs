@@ -9,6 +9,8 @@ pub type renorm_layout = i32;
 pub type renorm_dtype = i32;
 pub type renorm_isa = i32;
 pub type renorm_op = i32;
+pub type renorm_group_order = i32;
+pub type renorm_mask_kind = i32;
 
 /// Runs one portion of an operation.
 pub type renorm_task = unsafe extern "C" fn(arg: *mut c_void, index: usize);
@@ -48,6 +50,13 @@ constants! {
 
     RENORM_F32: renorm_dtype = 1;
     RENORM_F64: renorm_dtype = 2;
+
+    RENORM_GROUPS_CONTIGUOUS: renorm_group_order = 0;
+    RENORM_GROUPS_INTERLEAVED: renorm_group_order = 1;
+
+    RENORM_MASK_NONE: renorm_mask_kind = 0;
+    RENORM_MASK_BYTES: renorm_mask_kind = 1;
+    RENORM_MASK_LENGTHS: renorm_mask_kind = 2;
 
     RENORM_ISA_NONE: renorm_isa = 0;
     RENORM_ISA_SCALAR: renorm_isa = 1;
@@ -179,6 +188,8 @@ structs! {
         d: *mut f64,
         count: *mut i64,
         nonfinite: *mut i64,
+        m2: *mut f64,
+        mask: *const c_void,
     }
 
     /// Arguments of [`renorm_inference`].
@@ -191,6 +202,7 @@ structs! {
         running_mean: *const c_void,
         running_var: *const c_void,
         y: *mut c_void,
+        mask: *const c_void,
     }
 
     /// Arguments of [`renorm_backward`].
@@ -208,6 +220,7 @@ structs! {
         dx: *mut c_void,
         dgamma: *mut c_void,
         dbeta: *mut c_void,
+        mask: *const c_void,
     }
 
     /// Arguments of [`renorm_inference_backward`].
@@ -222,6 +235,7 @@ structs! {
         dx: *mut c_void,
         dgamma: *mut c_void,
         dbeta: *mut c_void,
+        mask: *const c_void,
     }
 
     /// Arguments of [`renorm_moments`].
@@ -232,6 +246,7 @@ structs! {
         count: *mut i64,
         mean: *mut f64,
         m2: *mut f64,
+        mask: *const c_void,
     }
 
     /// Arguments of [`renorm_merge`].
@@ -300,6 +315,7 @@ structs! {
         scale: *const f64,
         shift: *const f64,
         y: *mut c_void,
+        mask: *const c_void,
     }
 
     /// Arguments of [`renorm_backward_reduce`].
@@ -312,6 +328,7 @@ structs! {
         sigma: *const f64,
         sum_dy: *mut f64,
         sum_dy_xhat: *mut f64,
+        mask: *const c_void,
     }
 
     /// Arguments of [`renorm_backward_apply`].
@@ -331,6 +348,7 @@ structs! {
         dx: *mut c_void,
         dgamma: *mut c_void,
         dbeta: *mut c_void,
+        mask: *const c_void,
     }
 }
 

@@ -81,6 +81,12 @@ pub(crate) enum Extent {
     Groups,
     /// One for each channel of each set of statistics.
     GroupChannels,
+    /// One for each position of the samples.
+    Positions,
+    /// One for each sample.
+    Samples,
+    /// None: there is no such array.
+    Nothing,
 }
 
 impl Extent {
@@ -93,6 +99,9 @@ impl Extent {
             Extent::Channels => desc.c,
             Extent::Groups => groups,
             Extent::GroupChannels => groups * desc.c,
+            Extent::Positions => desc.n * desc.s,
+            Extent::Samples => desc.n,
+            Extent::Nothing => 0,
         };
         usize::try_from(elements).unwrap_or(usize::MAX)
     }
@@ -127,7 +136,11 @@ impl<'a, O: sealed::Operation, T: Element, P: AtLeast<T>, R: AtLeast<T>> Call<'a
         array.as_mut_ptr()
     }
 
-    fn check_length(&mut self, name: &'static str, extent: Extent, found: usize) {
+    pub(crate) fn mask_kind(&self) -> sys::renorm_mask_kind {
+        self.desc.mask_kind
+    }
+
+    pub(crate) fn check_length(&mut self, name: &'static str, extent: Extent, found: usize) {
         let expected = extent.of(self.desc);
         if found != expected {
             self.wrong_length = self.wrong_length.or(Some((name, expected, found)));

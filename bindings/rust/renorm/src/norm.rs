@@ -65,6 +65,24 @@ impl Shape {
     }
 }
 
+/// Which samples form a group of [`Options::groups`]. The first `n % groups` groups have one sample more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GroupOrder {
+    /// Consecutive samples
+    Contiguous,
+    /// Sample `i` is in group `i % groups`
+    Interleaved,
+}
+
+/// What says which positions of a tensor count: the kind of every [`Mask`](crate::Mask) of a [`Norm`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MaskKind {
+    /// One byte for each position `[n][s]`
+    Bytes,
+    /// One length for each sample
+    Lengths,
+}
+
 /// Batch norm or batch renorm, and how exactly. Values are checked by [`Norm::new`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Options {
@@ -74,12 +92,15 @@ pub struct Options {
     rmin: f64,
     rmax: f64,
     dmax: f64,
+    groups: usize,
+    group_order: sys::renorm_group_order,
+    mask_kind: sys::renorm_mask_kind,
 }
 
 impl Options {
     /// Batch norm with `eps` 1e-5 and `momentum` 0.1.
     pub const fn batch_norm() -> Self {
-        Options { flags: 0, eps: 1e-5, momentum: 0.1, rmin: 0.0, rmax: 1.0, dmax: 0.0 }
+        Options { flags: 0, eps: 1e-5, momentum: 0.1, rmin: 0.0, rmax: 1.0, dmax: 0.0, groups: 1, group_order: 0, mask_kind: 0 }
     }
 
     /// Batch renorm: the correction `r` is held in `[1/rmax, rmax]` and `d` in `[-dmax, dmax]`. `rmax >= 1` and `dmax >= 0` may be
@@ -143,6 +164,27 @@ impl Options {
         self.with(sys::RENORM_FLAG_SKIP_NONFINITE)
     }
 
+    /// The batch is split into groups of samples (microbatches) with statistics and corrections of their own; the running statistics are
+    /// updated once, with the average. Saved statistics are arrays `[groups][c]` then, and counts have one element for each group.
+    #[must_use]
+    pub const fn groups(self, groups: usize, order: GroupOrder) -> Self {
+        let group_order = match order {
+            GroupOrder::Contiguous => sys::RENORM_GROUPS_CONTIGUOUS,
+            GroupOrder::Interleaved => sys::RENORM_GROUPS_INTERLEAVED,
+        };
+        Options { groups, group_order, ..self }
+    }
+
+    /// Some positions do not count: every call that takes tensors needs a `mask` of this kind. The outputs are 0 there.
+    #[must_use]
+    pub const fn mask(self, kind: MaskKind) -> Self {
+        let mask_kind = match kind {
+            MaskKind::Bytes => sys::RENORM_MASK_BYTES,
+            MaskKind::Lengths => sys::RENORM_MASK_LENGTHS,
+        };
+        Options { mask_kind, ..self }
+    }
+
     const fn with(self, flag: u32) -> Self {
         Options { flags: self.flags | flag, ..self }
     }
@@ -181,6 +223,9 @@ impl<T: Element, P: AtLeast<T>, R: AtLeast<T>> Norm<T, P, R> {
             n: extent(shape.n),
             c: extent(shape.c),
             s: extent(shape.s),
+            groups: extent(options.groups),
+            group_order: options.group_order,
+            mask_kind: options.mask_kind,
             eps: options.eps,
             momentum: options.momentum,
             rmin: options.rmin,

@@ -2,6 +2,7 @@
 
 use crate::call::{op, Call, Extent};
 use crate::{AtLeast, Element, Norm};
+use renorm_sys as sys;
 use std::ptr;
 
 /// `x` and `y` of a forward pass: `(&x, &mut y).into()`, or `(&mut x).into()` to overwrite `x`.
@@ -71,6 +72,15 @@ pub struct RunningMut<'a, R> {
     pub var: &'a mut [R],
 }
 
+/// Which positions count, of the kind that [`Options::mask`](crate::Options::mask) names.
+#[derive(Clone, Copy, Debug)]
+pub enum Mask<'a> {
+    /// `[n][s]`, not 0 where a position counts
+    Bytes(&'a [u8]),
+    /// `[n]`: so many of the first positions of each sample count
+    Lengths(&'a [i64]),
+}
+
 /// What a batch is normalised with: its mean and sigma.
 #[derive(Clone, Copy, Debug)]
 pub struct Statistics<'a> {
@@ -78,7 +88,7 @@ pub struct Statistics<'a> {
     pub sigma: &'a [f64],
 }
 
-/// `count` = m, `mean` = sum(x)/m, `m2` = sum((x - mean)^2). `count` has one element.
+/// `count` = m, `mean` = sum(x)/m, `m2` = sum((x - mean)^2). `count` has one element for each group.
 #[derive(Clone, Copy, Debug)]
 pub struct Moments<'a> {
     pub count: &'a [i64],
@@ -394,7 +404,8 @@ setters! {
         sigma: output [f64; GroupChannels], "Saved for the backward pass: the root.";
         r: output [f64; GroupChannels], "Saved for the backward pass of batch renorm; 1 for batch norm.";
         d: output [f64; GroupChannels], "Saved for the backward pass of batch renorm; 0 for batch norm.";
-        count: output [i64; Groups], "m; one element.";
+        count: output [i64; Groups], "m; one element for each group.";
+        m2: output [f64; GroupChannels], "sum((x - mean)^2): with count and mean the [`Moments`] of the batch.";
     }
     Inference {
         gamma: input [P; Channels], "Scale; 1 without it.";
@@ -404,7 +415,7 @@ setters! {
         gamma: input [P; Channels], "Scale; 1 without it.";
         r: input [f64; GroupChannels], "As saved; needed with batch renorm.";
         d: input [f64; GroupChannels], "As saved; needed with batch renorm.";
-        count: input [i64; Groups], "m; n*s without it. One element.";
+        count: input [i64; Groups], "m, one element for each group; what the tensor has without it.";
         dgamma: output [P; Channels], "The gradient of gamma.";
         dbeta: output [P; Channels], "The gradient of beta.";
     }
@@ -427,11 +438,34 @@ setters! {
         gamma: input [P; Channels], "Scale; 1 without it.";
         r: input [f64; GroupChannels], "Needed with batch renorm.";
         d: input [f64; GroupChannels], "Needed with batch renorm.";
-        count: input [i64; Groups], "m of the whole batch; n*s without it. One element.";
+        count: input [i64; Groups], "m of the whole batch, one element for each group; what the tensor has without it.";
         dgamma: output [P; Channels], "The gradient of gamma.";
         dbeta: output [P; Channels], "The gradient of beta.";
     }
 }
+
+/// Operations that take tensors.
+macro_rules! masked {
+    ($($op:ident)*) => {
+        $(
+            impl<'a, T: Element, P: AtLeast<T>, R: AtLeast<T>> Call<'a, op::$op, T, P, R> {
+                /// Which positions count; needed with [`Options::mask`](crate::Options::mask), and of its kind.
+                pub fn mask(mut self, mask: Mask<'a>) -> Self {
+                    match (mask, self.mask_kind()) {
+                        (Mask::Bytes(bytes), sys::RENORM_MASK_BYTES) => set!(self.mask = input bytes; Positions),
+                        (Mask::Lengths(lengths), sys::RENORM_MASK_LENGTHS) => set!(self.mask = input lengths; Samples),
+                        (_, sys::RENORM_MASK_NONE) => self.check_length("mask", Extent::Nothing, 1),
+                        // Left out, which the library refuses: it would read one kind as the other.
+                        _ => {}
+                    }
+                    self
+                }
+            }
+        )*
+    };
+}
+
+masked! { Train Inference Backward InferenceBackward Moments Apply BackwardReduce BackwardApply }
 
 impl<'a, T: Element, P: AtLeast<T>, R: AtLeast<T>> Call<'a, op::Train, T, P, R> {
     /// The running statistics, which the correction of batch renorm is taken from and the batch is fed to.
