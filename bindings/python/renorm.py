@@ -37,6 +37,8 @@ Status = enum.IntEnum("Status", dict(OK=0, NULL=-1, STRUCT_SIZE=-2, VALUE=-3, UN
                                      OUT_OF_MEMORY=-8, ISA=-9))
 Layout = enum.IntEnum("Layout", dict(NCHW=1, NHWC=2))
 Dtype = enum.IntEnum("Dtype", dict(F32=1, F64=2))
+GroupOrder = enum.IntEnum("GroupOrder", dict(CONTIGUOUS=0, INTERLEAVED=1))
+MaskKind = enum.IntEnum("MaskKind", dict(NONE=0, BYTES=1, LENGTHS=2))
 Isa = enum.IntEnum("Isa", dict(NONE=0, SCALAR=1, SSE2=16, AVX2=17, AVX512=18, NEON64=32))
 Op = enum.IntEnum("Op", dict(TRAIN=1, INFERENCE=2, BACKWARD=3, INFERENCE_BACKWARD=4, MOMENTS=5, MERGE=6, UPDATE_RUNNING=7, CORRECTION=8,
                              COEFFICIENTS=9, APPLY=10, BACKWARD_REDUCE=11, BACKWARD_APPLY=12))
@@ -46,28 +48,30 @@ Flag = enum.IntFlag("Flag", dict(BATCH_RENORM=1, TRACK_SIGMA=2, UNBIASED=4, UNBI
 # ---------------------------------------------------------------- declarations
 
 # The fields of each struct after struct_size and flags, as kind and names. A kind is a number, an array, or pointer. Arrays: a tensor;
-# parameters, running statistics, and double saved ones have an element for each channel; a count is int64. "in" arrays are only read.
+# parameters and running statistics have an element for each channel, double saved ones for each channel of each group; counts are int64,
+# one for each group, and a count is one; a mask is what its type says. "in" arrays are only read.
 _FIELDS = {
     "desc": "i32 layout dtype out_dtype param_dtype stats_dtype epilogue; i64 n c s groups; i32 group_order mask_kind;"
             "f64 eps momentum rmin rmax dmax",
     "exec": "i32 concurrency reserved; pointer ctx parallel_for workspace; size workspace_bytes",
     "ramp": "i64 warm rmax_end dmax_end; f64 rmax_final dmax_final",
     "train_args": "in tensor x; in parameter gamma beta; running running_mean running_var; count num_batches; tensor y;"
-                  "saved mean sigma r d; count count nonfinite",
-    "inference_args": "in tensor x; in parameter gamma beta; in running running_mean running_var; tensor y",
-    "backward_args": "in tensor x dy; in parameter gamma; in saved mean sigma r d; in count count; tensor dx; parameter dgamma dbeta",
+                  "saved mean sigma r d; counts count; count nonfinite; saved m2; in mask mask",
+    "inference_args": "in tensor x; in parameter gamma beta; in running running_mean running_var; tensor y; in mask mask",
+    "backward_args": "in tensor x dy; in parameter gamma; in saved mean sigma r d; in counts count; tensor dx; parameter dgamma dbeta;"
+                     "in mask mask",
     "inference_backward_args": "in tensor x dy; in parameter gamma; in running running_mean running_var; tensor dx;"
-                               "parameter dgamma dbeta",
-    "moments_args": "in tensor x; count count; saved mean m2",
-    "merge_args": "count count; saved mean m2; in count other_count; in saved other_mean other_m2",
-    "update_running_args": "in count count; in saved mean m2; running running_mean running_var; count num_batches nonfinite",
-    "correction_args": "in count count; in saved mean m2; in running running_mean running_var; f64 sigma_floor; saved sigma r d",
+                               "parameter dgamma dbeta; in mask mask",
+    "moments_args": "in tensor x; counts count; saved mean m2; in mask mask",
+    "merge_args": "counts count; saved mean m2; in counts other_count; in saved other_mean other_m2",
+    "update_running_args": "in counts count; in saved mean m2; running running_mean running_var; count num_batches nonfinite",
+    "correction_args": "in counts count; in saved mean m2; in running running_mean running_var; f64 sigma_floor; saved sigma r d",
     "coefficients_args": "in saved mean sigma r d; in running running_mean running_var; in parameter gamma beta;"
                          "saved center scale shift",
-    "apply_args": "in tensor x; in saved center scale shift; tensor y",
-    "backward_reduce_args": "in tensor x dy; in saved mean sigma; saved sum_dy sum_dy_xhat",
-    "backward_apply_args": "in tensor x dy; in parameter gamma; in saved mean sigma r d; in count count; in saved sum_dy sum_dy_xhat;"
-                           "tensor dx; parameter dgamma dbeta",
+    "apply_args": "in tensor x; in saved center scale shift; tensor y; in mask mask",
+    "backward_reduce_args": "in tensor x dy; in saved mean sigma; saved sum_dy sum_dy_xhat; in mask mask",
+    "backward_apply_args": "in tensor x dy; in parameter gamma; in saved mean sigma r d; in counts count; in saved sum_dy sum_dy_xhat;"
+                           "tensor dx; parameter dgamma dbeta; in mask mask",
 }
 _NUMBERS = dict(u32=ctypes.c_uint32, i32=ctypes.c_int32, i64=ctypes.c_int64, f64=ctypes.c_double, size=ctypes.c_size_t)
 
@@ -133,6 +137,7 @@ def _check(status):
 # ---------------------------------------------------------------- arrays
 
 _FORMATS = {Dtype.F32: "f", Dtype.F64: "d"}
+_INT64 = "ql"
 
 
 class _Buffer(ctypes.Structure):
@@ -183,9 +188,13 @@ def _new(shape, code):
     return memory.cast(code, shape) if size > 0 else memory.cast(code)
 
 
+def _count():
+    return _new((1,), "q")
+
+
 # ---------------------------------------------------------------- operations
 
-Training = collections.namedtuple("Training", "y mean sigma r d count nonfinite")
+Training = collections.namedtuple("Training", "y mean sigma r d count nonfinite m2")
 Gradients = collections.namedtuple("Gradients", "dx dgamma dbeta")
 Moments = collections.namedtuple("Moments", "count mean m2")
 Correction = collections.namedtuple("Correction", "sigma r d")
@@ -203,10 +212,15 @@ class Norm:
     unbiased, unbiased_running: normalise with, or feed the running statistics with, var*m/(m - 1).
     keep_running: do not update running statistics. skip_nonfinite: not those that would become NaN or infinite.
     cumulative: running statistics are the plain average of all batches, which num_batches counts.
+    groups: the samples form so many groups with statistics of their own, consecutive ones or, with group_order="interleaved", every
+    groups-th. Saved statistics have the shape (groups, c) then.
+
+    mask, of calls that take a tensor: which positions count. Bytes or bools (n, s), or int64 lengths (n,): so many of the first positions
+    of each sample.
     """
 
     def __init__(self, layout="NCHW", eps=1e-5, momentum=0.1, renorm=False, rmin=None, rmax=3.0, dmax=5.0, track="var", unbiased=False,
-                 unbiased_running=False, keep_running=False, cumulative=False, skip_nonfinite=False):
+                 unbiased_running=False, keep_running=False, cumulative=False, skip_nonfinite=False, groups=1, group_order="contiguous"):
         if track not in ("var", "sigma"):
             raise ValueError(f"track is {track!r}, not 'var' or 'sigma'")
         flags = {Flag.BATCH_RENORM: renorm, Flag.TRACK_SIGMA: track == "sigma", Flag.UNBIASED: unbiased,
@@ -214,44 +228,48 @@ class Norm:
                  Flag.RMIN: rmin is not None, Flag.SKIP_NONFINITE: skip_nonfinite}
         self._layout = Layout[layout]
         self._options = dict(flags=sum(flag for flag, is_set in flags.items() if is_set), layout=self._layout, eps=eps, momentum=momentum,
-                             rmin=0.0 if rmin is None else rmin, rmax=rmax, dmax=dmax)
+                             rmin=0.0 if rmin is None else rmin, rmax=rmax, dmax=dmax, groups=groups,
+                             group_order=GroupOrder[group_order.upper()])
+        self._groups = max(groups, 1)
 
-    def train(self, x, gamma=None, beta=None, running_mean=None, running_var=None, num_batches=None, y=None):
+    def train(self, x, gamma=None, beta=None, running_mean=None, running_var=None, num_batches=None, y=None, mask=None):
         """Forward in training; updates the running statistics, and num_batches, an int64 array of one element, in place. y may be x."""
         p = self._problem(x)
-        result = Training(_new(p.shape, _FORMATS[p.dtype]) if y is None else y, *self._saved(p, 4), *self._counts(2))
+        result = Training(_new(p.shape, _FORMATS[p.dtype]) if y is None else y, *self._saved(p, 4), self._counts(), _count(),
+                          *self._saved(p, 1))
         self._call(Op.TRAIN, p, x=x, gamma=gamma, beta=beta, running_mean=running_mean, running_var=running_var, num_batches=num_batches,
-                   **result._asdict())
+                   mask=mask, **result._asdict())
         return result
 
-    def inference(self, x, running_mean, running_var, gamma=None, beta=None, y=None):
+    def inference(self, x, running_mean, running_var, gamma=None, beta=None, y=None, mask=None):
         """y = gamma*(x - running_mean)/sigma + beta. y may be x."""
         p = self._problem(x)
         y = _new(p.shape, _FORMATS[p.dtype]) if y is None else y
-        self._call(Op.INFERENCE, p, x=x, gamma=gamma, beta=beta, running_mean=running_mean, running_var=running_var, y=y)
+        self._call(Op.INFERENCE, p, x=x, gamma=gamma, beta=beta, running_mean=running_mean, running_var=running_var, y=y,
+                   mask=mask)
         return y
 
-    def backward(self, x, dy, saved, gamma=None, dx=None):
+    def backward(self, x, dy, saved, gamma=None, dx=None, mask=None):
         """Backward of train, which returned saved. dx may be dy or x."""
         p = self._problem(x)
         result = self._gradients(p, gamma, dx)
         self._call(Op.BACKWARD, p, x=x, dy=dy, gamma=gamma, mean=saved.mean, sigma=saved.sigma, r=saved.r, d=saved.d, count=saved.count,
-                   **result._asdict())
+                   mask=mask, **result._asdict())
         return result
 
-    def inference_backward(self, x, dy, running_mean, running_var, gamma=None, dx=None):
+    def inference_backward(self, x, dy, running_mean, running_var, gamma=None, dx=None, mask=None):
         """Backward of inference, with frozen statistics. dx may be dy or x."""
         p = self._problem(x)
         result = self._gradients(p, gamma, dx)
         self._call(Op.INFERENCE_BACKWARD, p, x=x, dy=dy, gamma=gamma, running_mean=running_mean, running_var=running_var,
-                   **result._asdict())
+                   mask=mask, **result._asdict())
         return result
 
-    def moments(self, x):
+    def moments(self, x, mask=None):
         """The first part of train: count = m, mean, and m2 = sum((x - mean)^2)."""
         p = self._problem(x)
-        result = Moments(*self._counts(1), *self._saved(p, 2))
-        self._call(Op.MOMENTS, p, x=x, **result._asdict())
+        result = Moments(self._counts(), *self._saved(p, 2))
+        self._call(Op.MOMENTS, p, x=x, mask=mask, **result._asdict())
         return result
 
     def merge(self, moments, other):
@@ -261,7 +279,7 @@ class Norm:
 
     def update_running(self, moments, running_mean, running_var, num_batches=None):
         """The update of running statistics that train ends with. Returns how many channels are not finite."""
-        nonfinite, = self._counts(1)
+        nonfinite = _count()
         self._call(Op.UPDATE_RUNNING, self._channels(moments.mean, running_mean), **moments._asdict(), running_mean=running_mean,
                    running_var=running_var, num_batches=num_batches, nonfinite=nonfinite)
         return nonfinite[0]
@@ -276,32 +294,32 @@ class Norm:
 
     def coefficients(self, mean=None, sigma=None, r=None, d=None, running_mean=None, running_var=None, gamma=None, beta=None):
         """The map y = scale*(x - center) + shift of a forward pass: of a batch, or of running statistics if mean and sigma are None."""
-        p = self._channels(running_mean if mean is None else mean, running_mean, gamma, beta)
+        p = self._channels(mean, running_mean, gamma, beta)
         result = Map(*self._saved(p, 3))
         self._call(Op.COEFFICIENTS, p, mean=mean, sigma=sigma, r=r, d=d, running_mean=running_mean, running_var=running_var, gamma=gamma,
                    beta=beta, **result._asdict())
         return result
 
-    def apply(self, x, map, y=None):
+    def apply(self, x, map, y=None, mask=None):
         """y = scale*(x - center) + shift. y may be x."""
         p = self._problem(x)
         y = _new(p.shape, _FORMATS[p.dtype]) if y is None else y
-        self._call(Op.APPLY, p, x=x, **map._asdict(), y=y)
+        self._call(Op.APPLY, p, x=x, **map._asdict(), y=y, mask=mask)
         return y
 
-    def backward_reduce(self, x, dy, mean, sigma):
+    def backward_reduce(self, x, dy, mean, sigma, mask=None):
         """The first part of backward: sum(dy) and sum(dy*(x - mean)/sigma)."""
         p = self._problem(x)
         result = Sums(*self._saved(p, 2))
-        self._call(Op.BACKWARD_REDUCE, p, x=x, dy=dy, mean=mean, sigma=sigma, sum_dy=result.dy, sum_dy_xhat=result.dy_xhat)
+        self._call(Op.BACKWARD_REDUCE, p, x=x, dy=dy, mean=mean, sigma=sigma, sum_dy=result.dy, sum_dy_xhat=result.dy_xhat, mask=mask)
         return result
 
-    def backward_apply(self, x, dy, saved, sums, gamma=None, dx=None):
+    def backward_apply(self, x, dy, saved, sums, gamma=None, dx=None, mask=None):
         """The rest of backward, from the sums over the whole batch. Of saved, the count is that of the whole batch."""
         p = self._problem(x)
         result = self._gradients(p, gamma, dx)
         self._call(Op.BACKWARD_APPLY, p, x=x, dy=dy, gamma=gamma, mean=saved.mean, sigma=saved.sigma, r=saved.r, d=saved.d,
-                   count=saved.count, sum_dy=sums.dy, sum_dy_xhat=sums.dy_xhat, **result._asdict())
+                   count=saved.count, sum_dy=sums.dy, sum_dy_xhat=sums.dy_xhat, mask=mask, **result._asdict())
         return result
 
     def _problem(self, x):
@@ -320,19 +338,21 @@ class Norm:
             s *= extent
         return _Problem(n, c, s, dtype, array.shape)
 
-    def _channels(self, *arrays):
-        """The same for an operation without tensors: the first array gives the channels, and all of them a type that none is beyond."""
-        given = [_Array(array) for array in arrays if array is not None]
-        if not given:
+    def _channels(self, saved, *others):
+        """The same for an operation without tensors: saved, or else the next array gives the channels, and others a type that none is
+        beyond."""
+        given = [_Array(array) for array in others if array is not None]
+        if saved is None and not given:
             raise ValueError("neither statistics of a batch nor running statistics are given")
-        others = [array.format for array in given[1:]]
-        return _Problem(0, given[0].size, 0, Dtype.F32 if "f" in others else Dtype.F64, ())
+        c = given[0].size if saved is None else _Array(saved).size // self._groups
+        return _Problem(0, c, 0, Dtype.F32 if "f" in [array.format for array in given] else Dtype.F64, ())
 
     def _saved(self, p, count):
-        return [_new((p.c,), "d") for _ in range(count)]
+        shape = (p.c,) if self._groups == 1 else (self._groups, p.c)
+        return [_new(shape, "d") for _ in range(count)]
 
-    def _counts(self, count):
-        return [_new((1,), "q") for _ in range(count)]
+    def _counts(self):
+        return _new((self._groups,), "q")
 
     def _gradients(self, p, gamma, dx):
         code = _FORMATS[p.dtype] if gamma is None else _Array(gamma).format
@@ -350,13 +370,16 @@ class Norm:
                 setattr(args, field.name, value)
                 continue
             array = arrays[field] = _Array(value, field.is_input)
+            if field.kind == "mask":
+                desc.mask_kind = MaskKind.LENGTHS if array.format in _INT64 else MaskKind.BYTES
             kinds[field.kind].add(array.format)
             setattr(args, field.name, array.address)
         # Double wins: of a mixture, the others do not have the type that is needed, and are named.
         wide = {kind: Dtype.F64 if "d" in kinds[kind] else p.dtype for kind in ("parameter", "running")}
         desc.param_dtype, desc.stats_dtype = wide["parameter"], wide["running"]
         expected = {"tensor": (_FORMATS[p.dtype], p.n * p.c * p.s), "parameter": (_FORMATS[wide["parameter"]], p.c),
-                    "running": (_FORMATS[wide["running"]], p.c), "saved": ("d", p.c), "count": ("ql", 1)}
+                    "running": (_FORMATS[wide["running"]], p.c), "saved": ("d", self._groups * p.c), "counts": (_INT64, self._groups),
+                    "count": (_INT64, 1), "mask": (_INT64, p.n) if desc.mask_kind == MaskKind.LENGTHS else ("Bb?", p.n * p.s)}
         for field, array in arrays.items():
             array.check(field.name, *expected[field.kind])
         _check(_operations[op](ctypes.byref(desc), ctypes.byref(args), None))

@@ -103,7 +103,7 @@ def by_parts(p):
     coefficients = p.norm.coefficients(moments.mean, *correction, gamma=p.gamma, beta=p.beta)
     y = p.norm.apply(p.x, coefficients)
     nonfinite = p.norm.update_running(moments, **running)
-    saved = renorm.Training(y, moments.mean, *correction, moments.count, new([nonfinite], "q"))
+    saved = renorm.Training(y, moments.mean, *correction, moments.count, new([nonfinite], "q"), moments.m2)
     sums = p.norm.backward_reduce(p.x, p.dy, saved.mean, saved.sigma)
     return saved, running, p.norm.backward_apply(p.x, p.dy, saved, sums, p.gamma)
 
@@ -292,6 +292,56 @@ class Errors(TestCase):
         self.assertEqual([round(mean, 12) for mean in flat(running["running_mean"])], [0.35, 0.55, 0.75])
 
 
+class GroupsAndMasks(TestCase):
+    n, c, s = 6, 3, 5
+
+    def tensor(self, seed):
+        return new([(i * 37 + seed * 11) % 101 / 8 - 5 for i in range(self.n * self.c * self.s)], "f", (self.n, self.c, self.s))
+
+    def step(self, norm, **mask):
+        x, dy = self.tensor(1), self.tensor(2)
+        saved = norm.train(x, **mask)
+        return saved, norm.backward(x, dy, saved, **mask)
+
+    def test_a_group_is_a_batch_of_its_own(self):
+        members = {"contiguous": ((0, 1), (2, 3), (4,), (5,)), "interleaved": ((0, 4), (1, 5), (2,), (3,))}
+        for order, groups in members.items():
+            saved, gradients = self.step(renorm.Norm(groups=4, group_order=order))
+            self.assertEqual(flat(saved.count), [len(samples) * self.s for samples in groups])
+            for g, samples in enumerate(groups):
+                size = self.c * self.s
+                pick = lambda values: [value for i in samples for value in flat(values)[i * size:(i + 1) * size]]
+                x, dy = (new(pick(self.tensor(seed)), "f", (len(samples), self.c, self.s)) for seed in (1, 2))
+                one = renorm.Norm().train(x)
+                dx = renorm.Norm().backward(x, dy, one).dx
+                self.assertEqual((pick(saved.y), pick(gradients.dx)), (flat(one.y), flat(dx)))
+                self.assertEqual(flat(saved.m2)[g * self.c:(g + 1) * self.c], flat(one.m2))
+
+    def test_masked_positions_do_not_count(self):
+        lengths = [5, 3, 0, 1, 4, 2]
+        valid = [int(k < length) for length in lengths for k in range(self.s)]
+        by_bytes = self.step(renorm.Norm(), mask=new(valid, "B", (self.n, self.s)))
+        by_lengths = self.step(renorm.Norm(), mask=new(lengths, "q", (self.n,)))
+        for one, other in zip(by_bytes, by_lengths):
+            self.assertEqual([flat(values) for values in one], [flat(values) for values in other])
+        self.assertEqual(flat(by_bytes[0].count), [sum(lengths)])
+        for i in range(self.n * self.c * self.s):
+            if not valid[i // (self.c * self.s) * self.s + i % self.s]:
+                self.assertEqual((flat(by_bytes[0].y)[i], flat(by_bytes[1].dx)[i]), (0, 0))
+
+    def test_what_does_not_fit_is_an_error(self):
+        for mask in (new([1] * 29, "B", (29,)), new([1] * 7, "q", (7,))):
+            with self.assertRaisesRegex(ValueError, "mask has"):
+                renorm.Norm().train(self.tensor(1), mask=mask)
+        with self.assertRaises(TypeError):
+            renorm.Norm().train(self.tensor(1), mask=new([1] * 30, "f", (30,)))
+        with self.assertRaises(renorm.Error) as refused:
+            renorm.Norm().train(self.tensor(1), mask=new([6] * 6, "q", (6,)))
+        self.assertEqual(refused.exception.status, renorm.Status.VALUE)
+        with self.assertRaisesRegex(ValueError, "mean has"):
+            renorm.Norm(groups=4).backward(self.tensor(1), self.tensor(2), renorm.Norm().train(self.tensor(1)))
+
+
 class Library(TestCase):
     def test_numpy(self):
         self.assertEqual(renorm.numpy is not None, WITH_NUMPY)
@@ -299,7 +349,7 @@ class Library(TestCase):
     def test_declarations_are_those_of_the_header(self):
         header = subprocess.run(["sh", ROOT / "tests/abi_dump.sh"], check=True, capture_output=True, text=True).stdout.splitlines()
         prefixes = [("RENORM_", renorm.Layout), ("RENORM_", renorm.Dtype), ("RENORM_ISA_", renorm.Isa), ("RENORM_OP_", renorm.Op),
-                    ("RENORM_FLAG_", renorm.Flag)]
+                    ("RENORM_FLAG_", renorm.Flag), ("RENORM_GROUPS_", renorm.GroupOrder), ("RENORM_MASK_", renorm.MaskKind)]
         constants = [(prefix + member.name, int(member)) for prefix, members in prefixes for member in members]
         constants += [("RENORM_OK" if member == 0 else "RENORM_ERROR_" + member.name, int(member)) for member in renorm.Status]
         constants += zip(("RENORM_VERSION_MAJOR", "RENORM_VERSION_MINOR", "RENORM_VERSION_PATCH"), renorm.VERSION)
