@@ -1,0 +1,3 @@
+# default: every test on this processor
+build_native
+run_tests build --label-exclude emulated

@@ -1,0 +1,3 @@
+# default: the Python binding
+install_native
+check sh tests/bindings/python.sh build/prefix
