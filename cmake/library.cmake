@@ -45,6 +45,10 @@ function(renorm_isa name)
   set(isa_libraries ${isa_libraries} renorm_isa_${name} PARENT_SCOPE)
 endfunction()
 
+if(CMAKE_C_FLAGS MATCHES "-fsanitize=")
+  set(RENORM_SANITIZED ON)
+endif()
+
 # CMake would add the C++ runtime to whatever is linked from C++ objects.
 set(CMAKE_CXX_IMPLICIT_LINK_LIBRARIES "")
 
@@ -64,6 +68,8 @@ function(renorm_link shared static name exports)
   set_target_properties(${shared} PROPERTIES
                         VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR} LINK_DEPENDS ${PROJECT_SOURCE_DIR}/${exports})
   # A library linked with fast math would switch denormals off in the whole process.
-  target_link_options(${shared} PRIVATE
-                      -fno-fast-math -Wl,--version-script,${PROJECT_SOURCE_DIR}/${exports} -Wl,-z,defs -Wl,-z,now)
+  target_link_options(${shared} PRIVATE -fno-fast-math -Wl,--version-script,${PROJECT_SOURCE_DIR}/${exports} -Wl,-z,now)
+  if(NOT RENORM_SANITIZED) # clang links the runtime of a sanitizer to programs alone
+    target_link_options(${shared} PRIVATE -Wl,-z,defs)
+  endif()
 endfunction()

@@ -84,6 +84,16 @@ check() {
   if "$@"; then echo 1 0 >>"$results"; else echo 0 1 >>"$results" && echo "FAILED: $*"; fi
 }
 
+# sanitize <build> <sanitizers> <ctest options...>: the reduced tests, made with clang and its sanitizers. The first find ends a test.
+sanitize() {
+  build=$1 flags="-g -fsanitize=$2 -fno-sanitize-recover=all"
+  shift 2
+  need clang cmake make libxsimd-dev libgtest-dev libomp-dev
+  CC=clang CXX=clang++ configure "$build" -D CMAKE_C_FLAGS="$flags" -D CMAKE_CXX_FLAGS="$flags"
+  compile "$build"
+  run_tests "$build" --label-regex reduced "$@"
+}
+
 # bits <command...>: the hashes of results that tests/bits_test prints, the command being how to run it.
 bits() {
   "$@" --gtest_filter=Bits.Hash | grep '^bits'
