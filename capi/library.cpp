@@ -55,8 +55,7 @@ const char* renorm_isa_name(renorm_isa isa) {
 
 renorm_status renorm_desc_init(renorm_desc* desc, size_t struct_size) {
   if (desc == nullptr) return capi::fail(RENORM_ERROR_NULL, "renorm_desc_init: desc is NULL");
-  if (struct_size < capi::min_struct_size || struct_size > capi::max_struct_size)
-    return capi::fail(RENORM_ERROR_STRUCT_SIZE, "renorm_desc_init: struct_size is %zu", struct_size);
+  if (!capi::is_struct_size(struct_size)) return capi::fail(RENORM_ERROR_STRUCT_SIZE, "renorm_desc_init: struct_size is %zu", struct_size);
   renorm_desc d{};
   d.struct_size = static_cast<uint32_t>(struct_size);
   d.layout = RENORM_NCHW;

@@ -106,8 +106,7 @@ renorm_status check_struct_size(void const* from, std::size_t known, char const*
   if (from == nullptr) return fail(RENORM_ERROR_NULL, "%s: %s is NULL", function, name);
   std::uint32_t given;
   memcpy(&given, from, sizeof(given));
-  if (given < min_struct_size || given > max_struct_size)
-    return fail(RENORM_ERROR_STRUCT_SIZE, "%s: %s->struct_size is %u: set it to sizeof", function, name, given);
+  if (!is_struct_size(given)) return fail(RENORM_ERROR_STRUCT_SIZE, "%s: %s->struct_size is %u: set it to sizeof", function, name, given);
   for (std::size_t i = known; i < given; ++i)
     if (static_cast<char const*>(from)[i] != 0)
       return fail(RENORM_ERROR_STRUCT_SIZE, "%s: %s->struct_size is %u, and its field at offset %zu is newer than this library and not 0",

@@ -202,7 +202,7 @@ void resize(call& c, call::part p, std::size_t size, unsigned char tail) {
 TEST(Misuse, ImplausibleStructSizes) {
   for (operation const& op : operations())
     for (call::part const p : all_parts)
-      for (uint32_t const size : {0u, 1u, 4u, 7u, 0x7FFFFFFFu, 0xA5A5A5A5u, 0xFFFFFFFFu})
+      for (uint32_t const size : {0u, 1u, 4u, 7u, 45u, 0x7FFFFFFFu, 0xA5A5A5A5u, 0xFFFFFFFFu})
         expect_refused(op, {std::string(part_names[p]) + " of " + std::to_string(size) + " bytes",
                             [=](call& c) { c.set_struct_size(p, size); }, RENORM_ERROR_STRUCT_SIZE, part_names[p]});
 }
@@ -500,7 +500,8 @@ TEST(Misuse, DescInit) {
   leave_another_message();
   EXPECT_EQ(renorm_desc_init(nullptr, sizeof desc), RENORM_ERROR_NULL);
   expect_message("desc");
-  for (size_t const size : {size_t{0}, size_t{1}, size_t{4}, std::numeric_limits<size_t>::max(), size_t{0x100000000} + sizeof desc}) {
+  for (size_t const size :
+       {size_t{0}, size_t{1}, size_t{4}, size_t{45}, std::numeric_limits<size_t>::max(), size_t{0x100000000} + sizeof desc}) {
     leave_another_message();
     EXPECT_EQ(renorm_desc_init(&desc, size), RENORM_ERROR_STRUCT_SIZE) << size;
     expect_message("struct_size");
