@@ -116,6 +116,44 @@ field const& operation::find(std::string const& field_name) const {
   return fields.front();
 }
 
+std::size_t element_size(extent size, renorm_desc const& desc) {
+  switch (size) {
+    case extent::tensor:
+      return size_of(desc.dtype);
+    case extent::parameter:
+      return size_of(or_default(desc.param_dtype, desc.dtype));
+    case extent::running:
+      return size_of(or_default(desc.stats_dtype, desc.dtype));
+    case extent::channels:
+      return sizeof(double);
+    case extent::mask:
+      return 1;
+    case extent::counts:
+    case extent::one:
+      break;
+  }
+  return sizeof(int64_t);
+}
+
+std::size_t element_count(extent size, renorm_desc const& desc) {
+  std::size_t const c = static_cast<std::size_t>(desc.c), positions = static_cast<std::size_t>(desc.n * desc.s);
+  std::size_t const groups = desc.groups > 1 ? static_cast<std::size_t>(desc.groups) : 1;
+  switch (size) {
+    case extent::one:
+      return 1;
+    case extent::counts:
+      return groups;
+    case extent::mask:
+      return positions;
+    case extent::tensor:
+      return positions * c;
+    case extent::channels:
+      return groups * c;
+    default:
+      return c;
+  }
+}
+
 renorm_desc small_desc() {
   renorm_desc desc;
   renorm_desc_init(&desc, sizeof desc);
@@ -168,7 +206,7 @@ call::call(operation const& operation, renorm_desc const& desc) : op(operation),
   std::size_t end = margin;
   for (field const& f : op.fields) {
     offsets.push_back(end);
-    end += (count(f.size) * element_size(f.size) + margin + 7) / 8 * 8;
+    end += (element_count(f.size, desc) * element_size(f.size, desc) + margin + 7) / 8 * 8;
   }
   memory.assign(end + workspace_bytes + margin, canary);
   for (std::size_t i = 0; i < op.fields.size(); ++i) {
@@ -200,47 +238,9 @@ void call::fill(field const& f) {
   }
 }
 
-std::size_t call::element_size(extent size) const {
-  switch (size) {
-    case extent::tensor:
-      return size_of(made_for.dtype);
-    case extent::parameter:
-      return size_of(or_default(made_for.param_dtype, made_for.dtype));
-    case extent::running:
-      return size_of(or_default(made_for.stats_dtype, made_for.dtype));
-    case extent::channels:
-      return sizeof(double);
-    case extent::mask:
-      return 1;
-    case extent::counts:
-    case extent::one:
-      break;
-  }
-  return sizeof(int64_t);
-}
+std::size_t call::length(std::string const& name) const { return element_count(op.find(name).size, made_for); }
 
-std::size_t call::count(extent size) const {
-  std::size_t const c = static_cast<std::size_t>(made_for.c), positions = static_cast<std::size_t>(made_for.n * made_for.s);
-  std::size_t const groups = made_for.groups > 1 ? static_cast<std::size_t>(made_for.groups) : 1;
-  switch (size) {
-    case extent::one:
-      return 1;
-    case extent::counts:
-      return groups;
-    case extent::mask:
-      return positions;
-    case extent::tensor:
-      return positions * c;
-    case extent::channels:
-      return groups * c;
-    default:
-      return c;
-  }
-}
-
-std::size_t call::length(std::string const& name) const { return count(op.find(name).size); }
-
-std::size_t call::size_in_bytes(std::string const& name) const { return length(name) * element_size(op.find(name).size); }
+std::size_t call::size_in_bytes(std::string const& name) const { return length(name) * element_size(op.find(name).size, made_for); }
 
 void call::set_struct_size(part p, std::uint32_t size) { std::memcpy(parts[p].data(), &size, sizeof size); }
 
@@ -255,12 +255,12 @@ void call::point(std::string const& name, void const* target) {
 }
 
 double call::value(std::string const& name, std::size_t i) const {
-  if (element_size(op.find(name).size) == sizeof(float)) return static_cast<float const*>(pointer(name))[i];
+  if (element_size(op.find(name).size, made_for) == sizeof(float)) return static_cast<float const*>(pointer(name))[i];
   return static_cast<double const*>(pointer(name))[i];
 }
 
 void call::set_value(std::string const& name, std::size_t i, double v) {
-  if (element_size(op.find(name).size) == sizeof(float)) static_cast<float*>(pointer(name))[i] = static_cast<float>(v);
+  if (element_size(op.find(name).size, made_for) == sizeof(float)) static_cast<float*>(pointer(name))[i] = static_cast<float>(v);
   else static_cast<double*>(pointer(name))[i] = v;
 }
 

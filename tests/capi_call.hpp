@@ -44,6 +44,10 @@ operation const& find_operation(renorm_op id);
 using bytes = std::vector<unsigned char>;
 using results = std::map<std::string, bytes>;  // output arrays by name
 
+// What an array of this extent holds.
+std::size_t element_size(extent size, renorm_desc const& desc);
+std::size_t element_count(extent size, renorm_desc const& desc);
+
 // 2x3x4 floats, NCHW, batch renorm.
 renorm_desc small_desc();
 
@@ -97,8 +101,6 @@ class call {
  private:
   renorm_desc made_for;
   std::ptrdiff_t arrays_end;
-  std::size_t element_size(extent size) const;
-  std::size_t count(extent size) const;
   void fill(field const& f);
 };
 

@@ -4,7 +4,8 @@
 // Sums. A lane takes k additions. Where partial sums grow linearly, the worst case, the j-th addition is off by up to u*j*a, a being
 // the size of terms. These roundings are independent; uniform in their bounds, they give a sum over m values a deviation of
 // u*a*k*sqrt(m)/3. A rounding of each term before it is added gives u*a*sqrt(m/3). With six deviations of either, a mean of m terms
-// is off by at most E*u*a, E = 2*(k + 2)/sqrt(m). What follows the lanes is double.
+// is off by at most E*u*a, E = 2*(k + 2)/sqrt(m). A term b far above the others is in its lane's partial sums from its place on, at
+// most k of them: six deviations of their roundings are 2*sqrt(3*k)*u*b. What follows the lanes is double.
 //
 // Moments. Values are summed relative to a pivot K, the first value of their chunk: a = sqrt(q*var), where
 // q = mean((x - K)^2)/var; q <= 10, as chunks with S*S/k > 0.9*Q are done again in double.
@@ -79,6 +80,7 @@ class chunking {
 struct magnitudes {
   double max_x = 0, max_y = 0;
   double mean_dy = 0, mean_dy_xhat = 0, max_dy = 0;  // of absolute values
+  double max_dy_xhat = 0;
   double c1 = 0;                                     // |mean(dy)|
   double pivot_spread = 0;                           // mean((x - K)^2)
 };
@@ -150,7 +152,9 @@ magnitudes analysis::measure(population const& of, std::size_t c, double mean, d
     a.max_dy = std::max(a.max_dy, dy);
     a.mean_dy += dy / m;
     a.c1 += p_.dy[j] / m;
-    a.mean_dy_xhat += dy * std::abs(p_.x[j] - mean) / sigma / m;
+    double const dy_xhat = dy * std::abs(p_.x[j] - mean) / sigma;
+    a.mean_dy_xhat += dy_xhat / m;
+    a.max_dy_xhat = std::max(a.max_dy_xhat, dy_xhat);
     a.pivot_spread += from_pivot * from_pivot / m;
   });
   a.c1 = std::abs(a.c1);
@@ -244,7 +248,8 @@ void analysis::parameter_gradients(population const& of, std::size_t c, magnitud
   if (want_.dgamma.empty() && want_.dbeta.empty()) return;
   double const sum_dy = a.mean_dy * m, sum_dy_xhat = a.mean_dy_xhat * m;
   double const s1_error = u_ * e * sum_dy + m * tiny_;
-  double const s2_error = sum_dy_xhat * (u_ * (e + 4) + sigma_error) + xhat_error * sum_dy + m * tiny_;
+  double const outlier_error = 2 * std::sqrt(3 * static_cast<double>(of.chunks.additions())) * u_ * a.max_dy_xhat;
+  double const s2_error = sum_dy_xhat * (u_ * (e + 4) + sigma_error) + outlier_error + xhat_error * sum_dy + m * tiny_;
   double const scale = sum_dy_xhat * r + sum_dy * std::abs(d);
   double const rounding = u_params_ + 2 * reference_;
   allowed_.dgamma[c] += r * (s2_error + sum_dy_xhat * r_error) + std::abs(d) * s1_error + d_error * sum_dy + rounding * scale;

@@ -1,0 +1,14 @@
+# all: fuzz targets with libFuzzer and the address and undefined behaviour sanitizers; RENORM_FUZZ_SECONDS each, 60 if not set
+need clang cmake make libxsimd-dev libgtest-dev
+flags="-g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=function -fno-sanitize-recover=all"
+CC=clang CXX=clang++ configure build/fuzz -D CMAKE_C_FLAGS="$flags" -D CMAKE_CXX_FLAGS="$flags" -D RENORM_FUZZ=ON -D RENORM_OPENMP=OFF
+compile build/fuzz abi_fuzz differential_fuzz
+
+# fuzz <target>: what it finds is left in build/fuzz/, to be copied to tests/fuzz/corpus/<target>/.
+fuzz() {
+  mkdir -p "build/fuzz/corpus/$1"
+  "build/fuzz/tests/fuzz/$1" -max_total_time="${RENORM_FUZZ_SECONDS:-60}" -max_len=64 -print_final_stats=1 -verbosity=0 \
+    -artifact_prefix="build/fuzz/$1-" "build/fuzz/corpus/$1"
+}
+check fuzz abi_fuzz
+check fuzz differential_fuzz

@@ -1,0 +1,40 @@
+// The bytes of a fuzzer's input as choices; after its end they are 0.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+
+namespace fuzz {
+
+class choices {
+ public:
+  choices(std::uint8_t const* data, std::size_t size) : next_(data), left_(size) {}
+
+  bool more() const { return left_ > 0; }
+  std::uint8_t byte() {
+    if (left_ == 0) return 0;
+    --left_;
+    return *next_++;
+  }
+  std::uint16_t word() {
+    unsigned const low = byte();
+    return static_cast<std::uint16_t>(low | unsigned(byte()) << 8);
+  }
+  std::size_t below(std::size_t n) { return byte() % n; }
+  template <class T, std::size_t N> T const& pick(T const (&from)[N]) { return from[below(N)]; }
+
+ private:
+  std::uint8_t const* next_;
+  std::size_t left_;
+};
+
+// Ends the program, which the fuzzer takes for a find.
+inline void require(bool kept, char const* promise) {
+  if (kept) return;
+  std::fprintf(stderr, "broken promise: %s\n", promise);
+  std::abort();
+}
+
+}  // namespace fuzz

@@ -1,0 +1,127 @@
+// Fuzz target that compares training and inference, forward and backward, with their definition: any shape, layout, element types,
+// options, data, instruction set, threads, place in memory and aliasing.
+#include "fuzz/choices.hpp"
+#include "support/compare.hpp"
+#include "support/executors.hpp"
+#include "support/isas.hpp"
+#include "support/reference.hpp"
+#include "support/sample.hpp"
+#include "support/steps.hpp"
+#include "support/tolerance.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace renorm_test {
+namespace {
+
+using fuzz::choices;
+
+constexpr std::int64_t most_values = 20000;
+
+// Mostly small; borders of registers, chunks (128 additions to each of 32 or 16 lanes) and segments.
+std::int64_t extent(choices& in) {
+  constexpr std::int64_t borders[] = {128, 256, 2048, 4096, 8192, 64 * 128};
+  std::int64_t const small = static_cast<std::int64_t>(in.below(70));
+  if (in.below(4) > 0) return small;
+  return std::max<std::int64_t>(in.pick(borders) + static_cast<std::int64_t>(in.below(5)) - 2, 0);
+}
+
+renorm_desc any_desc(choices& in) {
+  constexpr double inf = std::numeric_limits<double>::infinity();
+  constexpr renorm_dtype dtypes[] = {RENORM_F32, RENORM_F64}, wide_or_same[] = {0, RENORM_F64};
+  constexpr renorm_layout layouts[] = {RENORM_NCHW, RENORM_NHWC};
+  constexpr double eps[] = {1e-5, 1e-3, 1}, momentum[] = {0.1, 0, 1, 0.99}, rmin[] = {0.75, 0, 1}, rmax[] = {1.5, 1, 3, inf},
+                   dmax[] = {0.5, 0, 5, inf};
+  renorm_desc d = make_desc(extent(in), extent(in), extent(in));
+  d.flags = in.byte();
+  d.layout = in.pick(layouts);
+  d.dtype = in.pick(dtypes);
+  d.param_dtype = in.pick(wide_or_same);
+  d.stats_dtype = in.pick(wide_or_same);
+  d.eps = in.pick(eps);
+  d.momentum = in.pick(momentum);
+  d.rmin = in.pick(rmin);
+  d.rmax = in.pick(rmax);
+  d.dmax = in.pick(dmax);
+  return d;
+}
+
+problem any_problem(choices& in, renorm_desc const& desc) {
+  constexpr kind kinds[] = {kind::moderate, kind::large_mean, kind::outlier_first, kind::drifting};
+  std::uint64_t const seed = in.word();
+  problem p = random_problem(desc, seed, in.pick(kinds));
+  p.num_batches = in.byte();
+  if (in.below(4) == 3) p.gamma = {};
+  if (in.below(4) == 3) p.beta = {};
+  return p;
+}
+
+class any_way {
+ public:
+  explicit any_way(choices& in) : pool_(1 + static_cast<std::int32_t>(in.below(4))) {
+    constexpr aliasing aliases[] = {aliasing::none, aliasing::onto_dy, aliasing::onto_x};
+    constexpr edge edges[] = {edge::none, edge::at_end, edge::at_start};
+    constexpr renorm_parallel_for executors[] = {nullptr, fair_parallel_for, hostile_parallel_for};
+    how.parts = in.below(2) == 1;
+    how.alias = in.pick(aliases);
+    how.where.offset = in.below(16);
+    how.where.guard = in.pick(edges);
+    how.parallel_for = in.pick(executors);
+    how.ctx = &pool_;
+    how.concurrency = in.below(2) == 1 ? pool_.threads : 0;
+  }
+
+  way how;
+
+ private:
+  executor pool_;
+};
+
+testing::Message describe(problem const& p, way const& how) {
+  renorm_desc const& d = p.desc;
+  return testing::Message() << d.n << 'x' << d.c << 'x' << d.s << (d.layout == RENORM_NHWC ? " nhwc" : " nchw") << " dtypes " << d.dtype
+                            << d.param_dtype << d.stats_dtype << " flags " << d.flags << " eps " << d.eps << " momentum " << d.momentum
+                            << " rmin " << d.rmin << " rmax " << d.rmax << " dmax " << d.dmax << " x[0] " << (p.x.empty() ? 0 : p.x[0])
+                            << ", " << renorm_isa_name(renorm_active_isa()) << " parts " << how.parts << " alias "
+                            << static_cast<int>(how.alias) << " offset " << how.where.offset << " guard "
+                            << static_cast<int>(how.where.guard);
+}
+
+void check_training(problem const& p, way const& how) {
+  values want = reference_training(p);
+  values allowed = training_tolerance(p, want);
+  if (!how.parts) want.var = {};  // whole calls do not show it
+  if (p.has(RENORM_FLAG_KEEP_RUNNING)) {
+    want.running_mean = p.running_mean;
+    want.running_var = p.running_var;
+    allowed.running_mean.assign(p.c(), 0);
+    allowed.running_var.assign(p.c(), 0);
+  }
+  expect_close(train(p, how), with_overflow(want, p.desc), allowed);
+}
+
+void check_inference(problem const& p, way const& how) {
+  values const want = reference_inference(p);
+  expect_close(infer(p, how), want, inference_tolerance(p, want));
+}
+
+}  // namespace
+}  // namespace renorm_test
+
+extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
+  using namespace renorm_test;
+  static std::vector<renorm_isa> const isas = available_isas();
+  testing::GTEST_FLAG(throw_on_failure) = true;  // nothing catches it: the program ends
+
+  fuzz::choices in(data, size);
+  renorm_desc const desc = any_desc(in);
+  if (desc.n * desc.c * desc.s > most_values) return 0;
+  renorm_set_max_isa(isas[in.below(isas.size())]);
+  any_way const way(in);
+  problem const p = any_problem(in, desc);
+  SCOPED_TRACE(describe(p, way.how));
+  check_training(p, way.how);
+  if (p.per_channel() > 0) check_inference(p, way.how);
+  return 0;
+}

@@ -1,0 +1,65 @@
+// Runs a fuzz target without libFuzzer: on the files it is given, and on random inputs, the same in every run. An input that ends the
+// program is left in the file "find".
+//   <program> [--random=<count>] [file...]
+#include "support/random.hpp"
+
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size);
+
+namespace {
+
+constexpr std::size_t longest = 64;
+std::vector<char> input;
+
+void keep_find(int) {
+  if (std::FILE* const file = std::fopen("find", "wb")) {
+    std::fwrite(input.data(), 1, input.size(), file);
+    std::fclose(file);
+  }
+}
+
+void run() { LLVMFuzzerTestOneInput(reinterpret_cast<std::uint8_t const*>(input.data()), input.size()); }
+
+void run_random(std::uint64_t i) {
+  renorm_test::generator random(i);
+  input.resize(random.next() % longest);
+  for (char& byte : input) byte = static_cast<char>(random.next());
+  run();
+}
+
+bool run_file(std::string const& name) {
+  std::ifstream file(name, std::ios::binary);
+  if (!file) return false;
+  input.assign(std::istreambuf_iterator<char>(file), {});
+  run();
+  return true;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::string const option = "--random=";
+  long long count = 0, files = 0;
+  std::signal(SIGABRT, keep_find);
+  for (int i = 1; i < argc; ++i) {
+    std::string const argument = argv[i];
+    if (argument.compare(0, option.size(), option) == 0) {
+      count = std::atoll(argument.c_str() + option.size());
+    } else if (run_file(argument)) {
+      ++files;
+    } else {
+      std::fprintf(stderr, "%s cannot be read\n", argv[i]);
+      return 2;
+    }
+  }
+  for (long long i = 0; i < count; ++i) run_random(static_cast<std::uint64_t>(i));
+  std::printf("%lld files and %lld random inputs, no finding\n", files, count);
+}
