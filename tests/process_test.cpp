@@ -1,0 +1,192 @@
+// The library in a process that is not its own: after a fork, on threads with little stack or with signals blocked, and with another
+// floating-point environment.
+#include "capi_call.hpp"
+#include "support/executors.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cfenv>
+#include <cmath>
+#include <csignal>
+#include <cstdlib>
+#include <thread>
+
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#  include <immintrin.h>
+#endif
+
+namespace {
+
+using capi::call;
+using capi::operation;
+using capi::operations;
+
+// Small, with tails, and large enough to be shared out.
+std::vector<renorm_desc> const descs = capi::every_layout_and_dtype({{3, 37, 49}, {24, 16, 196}});
+
+template <class F> void for_each_call(F const& test) {
+  for (operation const& op : operations())
+    for (renorm_desc const& desc : descs) {
+      SCOPED_TRACE(capi::describe(op, desc));
+      test(op, desc);
+    }
+}
+
+capi::results usual(operation const& op, renorm_desc const& desc) {
+  call c(op, desc);
+  EXPECT_EQ(c.run(), RENORM_OK) << capi::last_error();
+  return c.outputs();
+}
+
+bool gives(capi::results const& expected, operation const& op, renorm_desc const& desc, renorm_test::executor* pool = nullptr) {
+  call c(op, desc);
+  if (pool != nullptr) {
+    c.exec().parallel_for = renorm_test::fair_parallel_for;
+    c.exec().ctx = pool;
+    c.exec().concurrency = pool->threads;
+  }
+  return c.run() == RENORM_OK && c.outputs() == expected;
+}
+
+// body() in a child; whether it ended well.
+template <class Body> bool in_a_child(Body const& body) {
+  pid_t const child = fork();
+  if (child == 0) _exit(body() ? EXIT_SUCCESS : EXIT_FAILURE);
+  int status = -1;
+  return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
+}
+
+// The parent has used its threads, too; the child makes its own.
+TEST(Process, ForkedChildrenGiveTheSameBits) {
+  renorm_test::executor pool(3);
+  for_each_call([&](operation const& op, renorm_desc const& desc) {
+    capi::results const expected = usual(op, desc);
+    EXPECT_TRUE(gives(expected, op, desc, &pool));
+    EXPECT_TRUE(in_a_child([&] { return gives(expected, op, desc) && gives(expected, op, desc, &pool); }));
+  });
+}
+
+// A child has the text and the limit of its parent, and changes its own alone.
+TEST(Process, ForkedChildrenHaveTheirOwnSettings) {
+  renorm_isa const limit = renorm_active_isa();
+  renorm_set_max_isa(-1);
+  std::string const text = capi::last_error();
+  EXPECT_TRUE(in_a_child([&] {
+    bool const inherited = renorm_active_isa() == limit && capi::last_error() == text;
+    renorm_set_max_isa(RENORM_ISA_SCALAR);
+    renorm_desc_init(nullptr, 0);
+    return inherited && renorm_active_isa() == RENORM_ISA_SCALAR;
+  }));
+  EXPECT_EQ(renorm_active_isa(), limit);
+  EXPECT_EQ(capi::last_error(), text);
+}
+
+// body() on a thread of this stack.
+template <class Body> void on_thread_with_stack(std::size_t bytes, Body const& body) {
+  pthread_attr_t attributes;
+  ASSERT_EQ(pthread_attr_init(&attributes), 0);
+  ASSERT_EQ(pthread_attr_setstacksize(&attributes, bytes), 0);
+  pthread_t thread;
+  auto const start = [](void* b) -> void* {
+    (*static_cast<Body const*>(b))();
+    return nullptr;
+  };
+  ASSERT_EQ(pthread_create(&thread, &attributes, start, const_cast<Body*>(&body)), 0);
+  ASSERT_EQ(pthread_join(thread, nullptr), 0);
+  pthread_attr_destroy(&attributes);
+}
+
+// The call alone is on the small stack: the machinery around it is the test's.
+TEST(Process, AStackOf64KilobytesIsEnough) {
+  for_each_call([](operation const& op, renorm_desc const& desc) {
+    capi::results const expected = usual(op, desc);
+    call c(op, desc);
+    renorm_status status = RENORM_ERROR_NULL;
+    on_thread_with_stack(64 * 1024, [&] { status = c.run(); });
+    EXPECT_EQ(status, RENORM_OK);
+    EXPECT_TRUE(c.outputs() == expected);
+  });
+}
+
+TEST(Process, SignalsMayBeBlockedAndStaySo) {
+  for_each_call([](operation const& op, renorm_desc const& desc) {
+    capi::results const expected = usual(op, desc);
+    bool same = false, still_blocked = true;
+    std::thread([&] {
+      sigset_t all, now;
+      sigfillset(&all);
+      pthread_sigmask(SIG_SETMASK, &all, nullptr);
+      same = gives(expected, op, desc);
+      pthread_sigmask(SIG_SETMASK, nullptr, &now);
+      for (int const signal : {SIGFPE, SIGSEGV, SIGINT, SIGALRM, SIGUSR1}) still_blocked &= sigismember(&now, signal) == 1;
+    }).join();
+    EXPECT_TRUE(same);
+    EXPECT_TRUE(still_blocked);
+  });
+}
+
+// ---------------------------------------------------------------- floating-point environment
+
+// Rounding, traps, and whether denormals are 0: all that a caller sets. Not what operations raise.
+#if defined(__x86_64__)
+constexpr std::uint32_t raised = 0x3f, denormals_are_zero = 0x8040;  // DAZ and FTZ
+std::uint32_t control() { return _mm_getcsr() & ~raised; }
+void set_control(std::uint32_t value) { _mm_setcsr(value); }
+#elif defined(__aarch64__)
+constexpr std::uint32_t denormals_are_zero = 1u << 24;  // FZ
+std::uint32_t control() { return __builtin_aarch64_get_fpcr(); }
+void set_control(std::uint32_t value) { __builtin_aarch64_set_fpcr(value); }
+#endif
+
+class with_control {
+ public:
+  explicit with_control(std::uint32_t value) { set_control(value); }
+  ~with_control() { set_control(before_); }
+
+ private:
+  std::uint32_t before_ = control();
+};
+
+TEST(Process, FlushedDenormalsStayFlushedAndChangeNoOtherNumber) {
+  for_each_call([](operation const& op, renorm_desc const& desc) {
+    capi::results const expected = usual(op, desc);
+    call c(op, desc);
+    std::uint32_t const flushing = control() | denormals_are_zero;
+    with_control const set(flushing);
+    EXPECT_EQ(c.run(), RENORM_OK);
+    EXPECT_EQ(control(), flushing);
+    EXPECT_TRUE(c.outputs() == expected);
+  });
+}
+
+// No rounding mode but to nearest is promised bits: results are near the usual ones all the same.
+TEST(Process, RoundingModesStayAndResultsAreClose) {
+  for (int const mode : {FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO})
+    for_each_call([=](operation const& op, renorm_desc const& desc) {
+      call nearest(op, desc), c(op, desc);
+      EXPECT_EQ(nearest.run(), RENORM_OK);
+      std::fesetround(mode);
+      std::uint32_t const before = control();
+      renorm_status const status = c.run();
+      std::uint32_t const after = control();
+      std::fesetround(FE_TONEAREST);
+      EXPECT_EQ(status, RENORM_OK);
+      EXPECT_EQ(after, before);
+      for (capi::field const& f : op.fields) {
+        if (!f.written() || f.size == capi::extent::one) continue;
+        // A directed rounding of each of the m additions of a sum; a difference of large terms is counted with these.
+        double scale = 1;
+        for (std::size_t i = 0; i < c.length(f.name); ++i) scale = std::max(scale, std::abs(nearest.value(f.name, i)));
+        double const bound = scale * static_cast<double>(desc.n * desc.s) * std::ldexp(1.0, desc.dtype == RENORM_F64 ? -52 : -23);
+        for (std::size_t i = 0; i < c.length(f.name); ++i)
+          ASSERT_NEAR(c.value(f.name, i), nearest.value(f.name, i), bound) << f.name << '[' << i << ']';
+      }
+    });
+}
+
+}  // namespace
