@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+"""mutate.py <folder> [word...]: plants every fault of faults.py (those whose name has one of the words), one at a time, in a copy of
+the tree in <folder>, and runs tests of the default until one fails. Fails if a fault is not caught, does not compile, or if its text
+is not in its file exactly once; and if the tests take more than a minute without a fault."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+from faults import FAULTS
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+# What catches most in the shortest time comes first.
+TESTS = ["differential_fuzz_test", "golden_test", "abi_fuzz_test", "capi_library_test", "capi_misuse_test", "parts_test",
+         "kernels_test_reduced", "shapes_test_reduced", "bits_test_reduced", "dispatch_test", "package/fence", "streaming_test",
+         "threads_test", "capi_corner_test", "memory_test"]
+TARGETS = ["renorm"] + sorted({test.removesuffix("_reduced") for test in TESTS if "/" not in test})
+MOST_SECONDS = 60
+# Without optimisation a fault would be quicker to compile and take longer to test.
+OPTIONS = ["-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_CXX_FLAGS_RELEASE=-O1 -DNDEBUG", "-DRENORM_BUILD_BENCH=OFF",
+           "-DRENORM_BUILD_EXAMPLES=OFF", "-DRENORM_OPENMP=OFF"]
+
+
+def quiet(*command):
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def compiles(build):
+    return quiet("cmake", "--build", build, "--parallel", str(os.cpu_count()), "--target", *TARGETS)
+
+
+def catching_test(build):
+    """The first test that fails, or None."""
+    for test in TESTS:
+        if quiet("ctest", "--test-dir", build, "--no-tests=error", "--timeout", "120", "-R", f"^{test}$").returncode != 0:
+            return test
+    return None
+
+
+def prepare(folder):
+    """The copy and a build of it that passes: where both are."""
+    tree, build = folder / "tree", folder / "build"
+    shutil.rmtree(tree, ignore_errors=True)
+    for name in ["CMakeLists.txt", "capi", "cmake", "include", "src", "tests"]:
+        copy = shutil.copytree if (SOURCE / name).is_dir() else shutil.copy2
+        tree.mkdir(parents=True, exist_ok=True)
+        copy(SOURCE / name, tree / name)
+    result = quiet("cmake", "-S", tree, "-B", build, *OPTIONS)
+    if result.returncode == 0:
+        result = compiles(build)
+    if result.returncode != 0:
+        sys.exit(result.stdout + "the tree does not build")
+    started = time.monotonic()
+    if test := catching_test(build):
+        sys.exit(f"{test} fails without a fault")
+    seconds = time.monotonic() - started
+    print(f"without a fault the tests pass in {seconds:.0f} s")
+    if seconds > MOST_SECONDS:
+        sys.exit(f"that is more than {MOST_SECONDS} s")
+    return tree, build
+
+
+def outcome(tree, build, file, old, new):
+    """What became of a fault, and whether that is as it should be."""
+    path = tree / file
+    text = path.read_text()
+    path.write_text(text.replace(old, new))
+    try:
+        if compiles(build).returncode != 0:
+            return "DOES NOT COMPILE", False
+        test = catching_test(build)
+        return test or "NOT CAUGHT", test is not None
+    finally:
+        path.write_text(text)
+
+
+def main():
+    words = sys.argv[2:]
+    faults = [f for f in FAULTS if not words or any(word in f[0] for word in words)]
+    stale = [f"{file}: {name}" for name, file, old, _ in faults if (SOURCE / file).read_text().count(old) != 1]
+    if stale:
+        sys.exit("not exactly once in its file:\n" + "\n".join(stale))
+    tree, build = prepare(pathlib.Path(sys.argv[1]).resolve())
+    caught = 0
+    print(f"\n{'fault':52}{'caught by':26}seconds")
+    for name, file, old, new in faults:
+        started = time.monotonic()
+        what, good = outcome(tree, build, file, old, new)
+        caught += good
+        print(f"{name:52}{what:26}{time.monotonic() - started:7.0f}", flush=True)
+    print(f"\n{caught} of {len(faults)} faults caught")
+    sys.exit(caught != len(faults))
+
+
+main()
