@@ -15,7 +15,8 @@ from faults import FAULTS
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 # What catches most in the shortest time comes first.
 TESTS = ["differential_fuzz_test", "golden_test", "abi_fuzz_test", "capi_library_test", "capi_misuse_test", "parts_test",
-         "kernels_test_reduced", "shapes_test_reduced", "bits_test_reduced", "dispatch_test", "package/fence", "streaming_test",
+         "kernels_test_reduced", "shapes_test_reduced", "accuracy_test_reduced", "bits_test_reduced",
+         "dispatch_test", "package/fence", "streaming_test",
          "threads_test", "capi_corner_test", "memory_test"]
 TARGETS = ["renorm"] + sorted({test.removesuffix("_reduced") for test in TESTS if "/" not in test})
 MOST_SECONDS = 60
@@ -44,10 +45,11 @@ def prepare(folder):
     """The copy and a build of it that passes: where both are."""
     tree, build = folder / "tree", folder / "build"
     shutil.rmtree(tree, ignore_errors=True)
-    for name in ["CMakeLists.txt", "capi", "cmake", "include", "src", "tests"]:
-        copy = shutil.copytree if (SOURCE / name).is_dir() else shutil.copy2
-        tree.mkdir(parents=True, exist_ok=True)
-        copy(SOURCE / name, tree / name)
+    tree.mkdir(parents=True)
+    # New modification times: an interrupted run may have left a build with a fault.
+    shutil.copy(SOURCE / "CMakeLists.txt", tree)
+    for name in ["capi", "cmake", "include", "src", "tests"]:
+        shutil.copytree(SOURCE / name, tree / name, copy_function=shutil.copy)
     result = quiet("cmake", "-S", tree, "-B", build, *OPTIONS)
     if result.returncode == 0:
         result = compiles(build)
