@@ -28,7 +28,7 @@ constexpr double y_bound = 2e-6, dx_bound = 2e-6, sum_bound = 1e-5;
 
 constexpr scenario scenarios[] = {
     {"large mean", kind::large_mean, 1e-6}, {"outlier first", kind::outlier_first, 2e-6}, {"drifting", kind::drifting, 1e-6},
-    {"huge", kind::huge, 1e-6},             {"denormal", kind::denormal, 1e-6},
+    {"huge", kind::huge, 1e-6},             {"tiny", kind::tiny, 1e-6},                   {"denormal", kind::denormal, 1e-6},
 };
 
 // Keeps NaN.

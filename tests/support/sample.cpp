@@ -7,7 +7,7 @@
 namespace renorm_test {
 namespace {
 
-constexpr std::uint64_t kinds = 8;
+constexpr std::uint64_t kinds = 9;
 
 double exact(double v) { return static_cast<float>(v); }
 
@@ -23,6 +23,7 @@ distribution distribution_of(kind data, generator& random) {
     case kind::outlier_first: return {1e4 + 64 * a, 1};
     case kind::drifting: return {0, 1, 1e4};
     case kind::huge: return {1e30 * a, 1e30};
+    case kind::tiny: return {1e-21 * a, 1e-21};
     case kind::denormal: return {1e-40 * a, 1e-40};
     case kind::constant: return {8 * a, 0};
     default: return {8 * a, 1.125 + b};

@@ -12,6 +12,7 @@ enum class kind {
   outlier_first,  // the same, and 0 as the first value
   drifting,       // the mean goes from 0 to 1e4
   huge,           // 1e30
+  tiny,           // 1e-21, the squares of which are denormal
   denormal,       // 1e-40
   constant,
   not_finite,  // moderate, one value NaN or infinite
