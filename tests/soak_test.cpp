@@ -17,8 +17,6 @@
 
 namespace {
 
-using clock = std::chrono::steady_clock;
-
 struct prepared {
   std::unique_ptr<capi::call> call;
   capi::bytes before, after;  // all arrays
@@ -28,7 +26,7 @@ struct prepared {
 std::vector<prepared> prepare() {
   std::vector<prepared> all;
   for (capi::operation const& op : capi::operations())
-    for (renorm_desc const& desc : capi::every_layout_and_dtype({{2, 16, 64}, {3, 37, 49}, {40, 5, 9}, {100, 33, 1}}))
+    for (renorm_desc const& desc : capi::every_layout_and_dtype({{2, 16, 64}, {40, 5, 9}, {100, 33, 1}}))
       for (bool const own_workspace : {false, true}) {
         prepared p{std::make_unique<capi::call>(op, desc), {}, {}};
         if (own_workspace) p.call->parts[capi::call::exec_part].clear();
@@ -54,52 +52,50 @@ std::vector<renorm_isa> isas() {
   return same_bits;
 }
 
-struct totals {
+struct soak {
+  std::atomic<int> ready{0};
+  std::atomic<bool> over{false};
   std::atomic<long long> calls{0}, wrong{0};
+
+  void run(std::uint64_t seed) {
+    renorm_test::generator random(seed);
+    std::vector<prepared> const mine = prepare();
+    ++ready;
+    while (!over) {
+      prepared const& p = mine[random.next() % mine.size()];
+      p.call->memory = p.before;
+      if (p.call->run() != RENORM_OK || p.call->arrays() != p.after) ++wrong;
+      ++calls;
+    }
+  }
 };
 
-void run_until(clock::time_point end, std::uint64_t seed, totals& t) {
-  renorm_test::generator random(seed);
-  std::vector<prepared> const mine = prepare();
-  while (clock::now() < end) {
-    prepared const& p = mine[random.next() % mine.size()];
-    p.call->memory = p.before;
-    if (p.call->run() != RENORM_OK || p.call->arrays() != p.after) ++t.wrong;
-    ++t.calls;
-  }
-}
-
-void change_limits_until(clock::time_point end) {
+void change_limits_for(std::chrono::milliseconds period) {
   std::vector<renorm_isa> const limits = isas();
-  for (std::size_t i = 0; clock::now() < end; ++i) {
+  auto const end = std::chrono::steady_clock::now() + period;
+  for (std::size_t i = 0; std::chrono::steady_clock::now() < end; ++i) {
     renorm_set_max_isa(limits[i % limits.size()]);
     std::this_thread::yield();
   }
-}
-
-// A period of calls from new threads.
-void run_for(std::chrono::milliseconds period, std::uint64_t seed, totals& t) {
-  clock::time_point const end = clock::now() + period;
-  std::vector<std::thread> threads;
-  for (std::uint64_t i = 0; i < 8; ++i) threads.emplace_back([&, i] { run_until(end, seed + i, t); });
-  change_limits_until(end);
-  for (std::thread& thread : threads) thread.join();
 }
 
 }  // namespace
 
 int main() {
   char const* const wanted = std::getenv("RENORM_SOAK_SECONDS");
-  long const seconds = wanted != nullptr ? std::atol(wanted) : 120;
-  std::chrono::milliseconds const period(seconds * 1000 / 20);
+  std::chrono::milliseconds const tenth(100 * (wanted != nullptr ? std::atol(wanted) : 120));
   renorm_set_max_isa(isas().back());
-  totals t;
-  run_for(period, 0, t);  // what the process takes once
+  soak s;
+  std::vector<std::thread> threads;
+  for (std::uint64_t seed = 0; seed < 8; ++seed) threads.emplace_back([&, seed] { s.run(seed); });
+  while (s.ready < 8) std::this_thread::yield();
+
+  change_limits_for(tenth);  // until all has been called that takes memory once
   std::size_t const before = resident_pages();
-  for (std::uint64_t i = 1; i < 20; ++i) run_for(period, i * 1000, t);
+  change_limits_for(9 * tenth);
   std::size_t const after = resident_pages();
-  std::printf("%lld calls, %lld wrong; %zu pages resident after the first period, %zu at the end\n", t.calls.load(), t.wrong.load(), before,
-              after);
-  // A page or two of a thread's heap may stay where a leak of one byte a call would be thousands.
-  return t.wrong > 0 || after > before + before / 10 + 256;
+  s.over = true;
+  for (std::thread& thread : threads) thread.join();
+  std::printf("%lld calls, %lld wrong; %zu pages resident, %zu at the end\n", s.calls.load(), s.wrong.load(), before, after);
+  return s.calls == 0 || s.wrong > 0 || after > before + 256;
 }
