@@ -9,7 +9,7 @@ FAULTS = [
     ("rows: a tail of one value is left out", "src/kernels/lanes.hpp", "if (i < n) body(i, n - i);", "if (i + 1 < n) body(i, n - i);"),
     ("planes: a tail of one value is left out", "src/kernels/lanes.hpp", "else if (i < length)", "else if (i + 1 < length)"),
     ("rows: the last one is left out of a group", "src/kernels/lanes.hpp", "for (; r < rows; ++r)", "for (; r + 1 < rows; ++r)"),
-    ("planes: lanes start anew with each sample", "src/kernels/lanes.hpp", "auto a = i == 0 ?", "auto a = i >= 0 ?"),
+    ("planes: lanes start anew with each sample", "src/kernels/lanes.hpp", "auto a = first == 0 ?", "auto a = first >= 0 ?"),
     ("fold: the upper half of the lanes is lost", "src/kernels/fold.hpp", "r[i] = r[i] + r[i + n];", "r[i] = r[i] + r[i];"),
     ("fold: the second sub-lane is lost", "src/kernels/fold.hpp", "for (std::size_t p = 1; p < sublanes", "for (std::size_t p = 2; p < sublanes"),
     ("pivot: set for the first sub-lane alone", "src/op/reduce.hpp", "for (std::size_t p = 0; p < o.sublanes; ++p) memcpy",
