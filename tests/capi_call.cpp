@@ -127,7 +127,7 @@ std::size_t element_size(extent size, renorm_desc const& desc) {
     case extent::channels:
       return sizeof(double);
     case extent::mask:
-      return 1;
+      return desc.mask_kind == RENORM_MASK_LENGTHS ? sizeof(int64_t) : 1;
     case extent::counts:
     case extent::one:
       break;
@@ -144,7 +144,7 @@ std::size_t element_count(extent size, renorm_desc const& desc) {
     case extent::counts:
       return groups;
     case extent::mask:
-      return positions;
+      return desc.mask_kind == RENORM_MASK_LENGTHS ? static_cast<std::size_t>(desc.n) : positions;
     case extent::tensor:
       return positions * c;
     case extent::channels:

@@ -226,7 +226,9 @@ class fuzzed_call {
     renorm_desc desc = {};  // fields that a short struct does not have are 0
     std::memcpy(&desc, parts_[0].data(), std::min<std::size_t>(struct_size(parts_[0]), sizeof desc));
     std::int64_t const most = most_values;
-    if (desc.c > most || desc.n * desc.s * desc.c > most) return false;
+    std::int64_t const groups = std::max<std::int64_t>(desc.groups, 1);
+    if (desc.c > most || groups > most || groups * desc.c > most || desc.n > most || desc.n * desc.s > most) return false;
+    if (desc.n * desc.s * desc.c > most) return false;
     for (std::size_t i = 0; i < op_.fields.size(); ++i) {
       field const& f = op_.fields[i];
       std::size_t const element = capi::element_size(f.size, desc);
@@ -257,7 +259,7 @@ class fuzzed_call {
 
   // Numbers from 0.5 to 1.5, which suit every array, and counts of 8; then the contents that the input asks for.
   void fill() {
-    for (std::size_t i = 0; i < op_.fields.size(); ++i) fill(regions_[i], op_.fields[i].size == extent::one);
+    for (std::size_t i = 0; i < op_.fields.size(); ++i) fill(regions_[i], op_.fields[i].integers());
     for (content const& c : contents_)
       if (region const& r = regions_[c.region]; r.size > 0) place(r)[c.at % r.size] = c.value;
     for (block& b : blocks_) b.remember();
