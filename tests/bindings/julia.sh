@@ -1,0 +1,32 @@
+#!/bin/sh
+# julia.sh [prefix]: tests of Renorm.jl with the library that is installed in prefix, by default build/prefix: all with 2 threads, results
+# and threads with 1, threads with 8. Uses the julia of the command line, or unpacks one into build/julia.
+set -eu
+cd "$(dirname "$0")/../.."
+. scripts/dependencies.sh
+
+need gcc
+prefix=$(cd "${1:-build/prefix}" && pwd)
+package=$PWD/bindings/julia/Renorm.jl
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+if command -v julia >/dev/null; then
+  julia=julia
+else
+  julia=$PWD/build/julia/julia
+  test -x "$julia" || sh tests/bindings/get_julia.sh build/julia
+fi
+sh tests/abi_dump.sh "$prefix/include" >"$work/abi"
+export RENORM_ABI_DUMP="$work/abi" JULIA_DEPOT_PATH="$work/depot" LD_LIBRARY_PATH="$prefix/lib"
+
+# run <threads> <test files...>
+run() {
+  threads=$1
+  shift
+  echo "julia, $threads threads"
+  JULIA_NUM_THREADS=$threads "$julia" --startup-file=no --project="$package" "$package/test/runtests.jl" "$@"
+}
+run 2
+run 1 golden threads readme
+run 8 threads
