@@ -2,15 +2,19 @@
 
 include(CMakePackageConfigHelpers)
 
+# What is not a shared library is for those who compile. The components are the packages of package.cmake.
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME development)
+
 set(header_dir ${CMAKE_INSTALL_INCLUDEDIR}/renorm)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/renorm)
 set(pkgconfig_dir ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
-# renorm_install(<target> <exported name>)
-function(renorm_install target name)
+# renorm_install(<target> <exported name> <component of the shared library>)
+function(renorm_install target name component)
   add_library(renorm::${name} ALIAS ${target})
   set_target_properties(${target} PROPERTIES EXPORT_NAME ${name})
-  install(TARGETS ${target} EXPORT renormTargets)
+  install(TARGETS ${target} EXPORT renormTargets
+          LIBRARY COMPONENT ${component} NAMELINK_COMPONENT development ARCHIVE COMPONENT development)
 endfunction()
 
 # renorm_pkgconfig(<name>): from cmake/<name>.pc.in. The prefix is relative to the file, so that an installed tree can be moved.
@@ -20,13 +24,13 @@ function(renorm_pkgconfig name)
   install(FILES ${PROJECT_BINARY_DIR}/${name}.pc DESTINATION ${pkgconfig_dir})
 endfunction()
 
-renorm_install(renorm renorm)
-renorm_install(renorm_static static)
+renorm_install(renorm renorm library)
+renorm_install(renorm_static static development)
 renorm_pkgconfig(renorm)
 install(FILES include/renorm/renorm.h DESTINATION ${header_dir})
 if(TARGET renorm_openmp)
-  renorm_install(renorm_openmp openmp)
-  renorm_install(renorm_openmp_static openmp_static)
+  renorm_install(renorm_openmp openmp openmp)
+  renorm_install(renorm_openmp_static openmp_static development)
   renorm_pkgconfig(renorm-openmp)
   install(FILES include/renorm/openmp.h DESTINATION ${header_dir})
 endif()
