@@ -1,3 +1,3 @@
-# default: the Julia binding
+# all: the Julia binding
 install_native
 check sh tests/bindings/julia.sh build/prefix
