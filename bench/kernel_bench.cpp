@@ -73,12 +73,12 @@ template <class T> auto moments_pixels(kernels<T> const& k, arrays<T>& a, row_va
 
 template <class T> auto grad_moments_plane(kernels<T> const& k, arrays<T>& a, run_values n) {
   return job{2 * n.n * sizeof(T),
-             [&k, &a, n] { k.grad_moments_plane(one_run(n), a.x, a.dy, {}, a.t_in.data(), a.t_in.data(), a.lane_sums.data()); }};
+             [&k, &a, n] { k.grad_moments_plane(one_run(n), a.x, a.dy, {}, a.t_in.data(), a.t_in.data(), {}, a.lane_sums.data()); }};
 }
 
 template <class T> auto grad_moments_pixels(kernels<T> const& k, arrays<T>& a, row_values n) {
   return job{2 * n.n * sizeof(T), [&k, &a, n] {
-               k.grad_moments_pixels(all_rows(n), a.x, a.dy, a.t_in.data(), a.t_in.data(), a.t_out[0].data(), a.t_out[1].data());
+               k.grad_moments_pixels(all_rows(n), a.x, a.dy, a.t_in.data(), a.t_in.data(), {}, a.t_out[0].data(), a.t_out[1].data());
              }};
 }
 
@@ -110,7 +110,7 @@ template <class T> auto wide_moments(kernels<T> const& k, arrays<T>& a, run_valu
 template <class T> affine_coefficients<T> affine(arrays<T> const& a) { return {a.t_in.data(), a.t_in.data(), a.t_in.data()}; }
 
 template <class T> auto affine_plane(kernels<T> const& k, arrays<T>& a, run_values n) {
-  return job{2 * n.n * sizeof(T), [&k, &a, n] { k.affine_plane(one_run(n), a.x, affine(a), a.out, false); }};
+  return job{2 * n.n * sizeof(T), [&k, &a, n] { k.affine_plane(one_run(n), a.x, affine(a), {}, a.out, false); }};
 }
 
 template <class T> auto clear_plane(kernels<T> const& k, arrays<T>& a, run_values n) {
@@ -118,7 +118,7 @@ template <class T> auto clear_plane(kernels<T> const& k, arrays<T>& a, run_value
 }
 
 template <class T> auto affine_pixels(kernels<T> const& k, arrays<T>& a, row_values n) {
-  return job{2 * n.n * sizeof(T), [&k, &a, n] { k.affine_pixels(all_rows(n), a.x, affine(a), a.out, false); }};
+  return job{2 * n.n * sizeof(T), [&k, &a, n] { k.affine_pixels(all_rows(n), a.x, affine(a), {}, a.out, false); }};
 }
 
 template <class T> grad_coefficients<T> grad(arrays<T> const& a) {
@@ -127,11 +127,11 @@ template <class T> grad_coefficients<T> grad(arrays<T> const& a) {
 }
 
 template <class T> auto grad_affine_plane(kernels<T> const& k, arrays<T>& a, run_values n) {
-  return job{3 * n.n * sizeof(T), [&k, &a, n] { k.grad_affine_plane(one_run(n), a.x, a.dy, grad(a), a.out, false); }};
+  return job{3 * n.n * sizeof(T), [&k, &a, n] { k.grad_affine_plane(one_run(n), a.x, a.dy, grad(a), {}, a.out, false); }};
 }
 
 template <class T> auto grad_affine_pixels(kernels<T> const& k, arrays<T>& a, row_values n) {
-  return job{3 * n.n * sizeof(T), [&k, &a, n] { k.grad_affine_pixels(all_rows(n), a.x, a.dy, grad(a), a.out, false); }};
+  return job{3 * n.n * sizeof(T), [&k, &a, n] { k.grad_affine_pixels(all_rows(n), a.x, a.dy, grad(a), {}, a.out, false); }};
 }
 
 template <class T> auto narrow_affine(kernels<T> const& k, arrays<T>& a, channel_count c) {

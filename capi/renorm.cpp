@@ -38,6 +38,24 @@ renorm_status need(bool present, char const* function, char const* name, char co
   return present ? RENORM_OK : fail(RENORM_ERROR_NULL, "%s: %s is NULL, but needed %s", function, name, why);
 }
 
+// What a backward pass recomputes the argument of relu from, beyond what it reads anyway. Returns the number of z, or of dy if it has none.
+template <class Args> std::size_t list_gate(problem const& p, Args const& a, std::size_t dy, arrays& v) {
+  if (!p.relu) return dy;
+  v.optional_input("args->beta", a.beta, param_bytes(p));
+  return p.add ? v.input("args->z", a.z, p.tensor_bytes()) : dy;
+}
+
+template <class Args> void list_dz(problem const& p, Args const& a, std::size_t dy, std::size_t z, arrays& v) {
+  if (!p.add) return;
+  v.optional_output("args->dz", a.dz, p.tensor_bytes());
+  v.in_place(dy, z);
+}
+
+// dz is written by the sweep that writes dx.
+renorm_status check_dz(char const* function, problem const& p, void const* dx, void const* dz) {
+  return need(!p.add || dz == nullptr || dx != nullptr || p.shape.values() == 0, function, "args->dx", "with args->dz");
+}
+
 // Each operation: its name, its arrays, the checks that need more than sizes, its workspace, its body.
 
 struct train {
@@ -45,6 +63,7 @@ struct train {
   static constexpr char const* name = "renorm_train";
   static void list(problem const& p, args const& a, arrays& v) {
     std::size_t const x = v.input("args->x", a.x, p.tensor_bytes());
+    std::size_t const z = p.add ? v.input("args->z", a.z, p.tensor_bytes()) : x;
     v.input("args->mask", a.mask, mask_bytes(p));
     v.optional_input("args->gamma", a.gamma, param_bytes(p));
     v.optional_input("args->beta", a.beta, param_bytes(p));
@@ -59,7 +78,7 @@ struct train {
     v.optional_output("args->nonfinite", a.nonfinite, sizeof(std::int64_t));
     v.optional_output("args->m2", a.m2, statistics_bytes(p));
     v.output("args->y", a.y, p.tensor_bytes());
-    v.in_place(x, x);
+    v.in_place(x, z);
   }
   static renorm_status check(problem const& p, args const& a) {
     bool const any = a.running_mean != nullptr || a.running_var != nullptr || (p.batch_renorm && p.shape.c > 0);
@@ -78,13 +97,14 @@ struct inference {
   static constexpr char const* name = "renorm_inference";
   static void list(problem const& p, args const& a, arrays& v) {
     std::size_t const x = v.input("args->x", a.x, p.tensor_bytes());
+    std::size_t const z = p.add ? v.input("args->z", a.z, p.tensor_bytes()) : x;
     v.input("args->mask", a.mask, mask_bytes(p));
     v.optional_input("args->gamma", a.gamma, param_bytes(p));
     v.optional_input("args->beta", a.beta, param_bytes(p));
     v.input("args->running_mean", a.running_mean, running_bytes(p));
     v.input("args->running_var", a.running_var, running_bytes(p));
     v.output("args->y", a.y, p.tensor_bytes());
-    v.in_place(x, x);
+    v.in_place(x, z);
   }
   static renorm_status check(problem const& p, args const& a) { return check_lengths(name, p, a.mask); }
   static std::size_t workspace(problem const& p) { return op::inference_workspace(p); }
@@ -96,6 +116,7 @@ struct backward {
   static constexpr char const* name = "renorm_backward";
   static void list(problem const& p, args const& a, arrays& v) {
     std::size_t const x = v.input("args->x", a.x, p.tensor_bytes()), dy = v.input("args->dy", a.dy, p.tensor_bytes());
+    std::size_t const z = list_gate(p, a, dy, v);
     v.input("args->mask", a.mask, mask_bytes(p));
     v.optional_input("args->gamma", a.gamma, param_bytes(p));
     v.input("args->mean", a.mean, statistics_bytes(p));
@@ -109,8 +130,10 @@ struct backward {
     v.optional_output("args->dbeta", a.dbeta, param_bytes(p));
     v.optional_output("args->dx", a.dx, p.tensor_bytes());
     v.in_place(x, dy);
+    list_dz(p, a, dy, z, v);
   }
   static renorm_status check(problem const& p, args const& a) {
+    if (auto s = check_dz(name, p, a.dx, a.dz)) return s;
     if (auto s = check_counts(name, "args->count", a.count, p.shape.groups)) return s;
     return check_lengths(name, p, a.mask);
   }
@@ -122,8 +145,9 @@ struct inference_backward {
   using args = renorm_inference_backward_args;
   static constexpr char const* name = "renorm_inference_backward";
   static void list(problem const& p, args const& a, arrays& v) {
-    std::size_t const x = v.input("args->x", a.x, a.dgamma != nullptr ? p.tensor_bytes() : 0);
+    std::size_t const x = v.input("args->x", a.x, p.relu || a.dgamma != nullptr ? p.tensor_bytes() : 0);
     std::size_t const dy = v.input("args->dy", a.dy, p.tensor_bytes());
+    std::size_t const z = list_gate(p, a, dy, v);
     v.input("args->mask", a.mask, mask_bytes(p));
     v.optional_input("args->gamma", a.gamma, param_bytes(p));
     v.input("args->running_mean", a.running_mean, running_bytes(p));
@@ -132,8 +156,12 @@ struct inference_backward {
     v.optional_output("args->dbeta", a.dbeta, param_bytes(p));
     v.optional_output("args->dx", a.dx, p.tensor_bytes());
     v.in_place(x, dy);
+    list_dz(p, a, dy, z, v);
   }
-  static renorm_status check(problem const& p, args const& a) { return check_lengths(name, p, a.mask); }
+  static renorm_status check(problem const& p, args const& a) {
+    if (auto s = check_dz(name, p, a.dx, a.dz)) return s;
+    return check_lengths(name, p, a.mask);
+  }
   static std::size_t workspace(problem const& p) { return op::inference_backward_workspace(p); }
   static void run(problem const& p, args const& a, call const& on) { op::inference_backward(p, a, on); }
 };
@@ -250,12 +278,13 @@ struct apply {
   static constexpr char const* name = "renorm_apply";
   static void list(problem const& p, args const& a, arrays& v) {
     std::size_t const x = v.input("args->x", a.x, p.tensor_bytes());
+    std::size_t const z = p.add ? v.input("args->z", a.z, p.tensor_bytes()) : x;
     v.input("args->mask", a.mask, mask_bytes(p));
     v.input("args->center", a.center, statistics_bytes(p));
     v.input("args->scale", a.scale, statistics_bytes(p));
     v.input("args->shift", a.shift, statistics_bytes(p));
     v.output("args->y", a.y, p.tensor_bytes());
-    v.in_place(x, x);
+    v.in_place(x, z);
   }
   static renorm_status check(problem const& p, args const& a) { return check_lengths(name, p, a.mask); }
   static std::size_t workspace(problem const& p) { return op::apply_workspace(p); }
@@ -268,6 +297,12 @@ struct backward_reduce {
   static void list(problem const& p, args const& a, arrays& v) {
     v.input("args->x", a.x, p.tensor_bytes());
     v.input("args->dy", a.dy, p.tensor_bytes());
+    list_gate(p, a, 0, v);
+    if (p.relu) v.optional_input("args->gamma", a.gamma, param_bytes(p));
+    if (p.relu && p.batch_renorm) {
+      v.input("args->r", a.r, statistics_bytes(p));
+      v.input("args->d", a.d, statistics_bytes(p));
+    }
     v.input("args->mask", a.mask, mask_bytes(p));
     v.input("args->mean", a.mean, statistics_bytes(p));
     v.input("args->sigma", a.sigma, statistics_bytes(p));
@@ -286,6 +321,7 @@ struct backward_apply {
     bool const sweeps = a.dx != nullptr;
     std::size_t const x = v.input("args->x", a.x, sweeps ? p.tensor_bytes() : 0),
                       dy = v.input("args->dy", a.dy, sweeps ? p.tensor_bytes() : 0);
+    std::size_t const z = sweeps ? list_gate(p, a, dy, v) : dy;
     v.input("args->mask", a.mask, sweeps ? mask_bytes(p) : 0);
     v.input("args->mean", a.mean, sweeps ? statistics_bytes(p) : 0);
     v.input("args->sigma", a.sigma, sweeps ? statistics_bytes(p) : 0);
@@ -301,8 +337,10 @@ struct backward_apply {
     v.optional_output("args->dbeta", a.dbeta, param_bytes(p));
     v.optional_output("args->dx", a.dx, p.tensor_bytes());
     v.in_place(x, dy);
+    list_dz(p, a, dy, z, v);
   }
   static renorm_status check(problem const& p, args const& a) {
+    if (auto s = check_dz(name, p, a.dx, a.dz)) return s;
     if (auto s = check_counts(name, "args->count", a.count, p.shape.groups)) return s;
     if (a.dx == nullptr) return RENORM_OK;
     return check_lengths(name, p, a.mask);

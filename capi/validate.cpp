@@ -31,7 +31,8 @@ renorm_status check_choices(renorm_desc const& d, char const* function) {
     return fail(RENORM_ERROR_UNSUPPORTED, "%s: desc->flags has unknown bits 0x%x", function, d.flags & ~known_flags);
   if (auto s = check_choice(d.layout == RENORM_NCHW || d.layout == RENORM_NHWC, function, "layout", d.layout)) return s;
   if (auto s = check_dtypes(d, function)) return s;
-  if (auto s = check_choice(d.epilogue == 0, function, "epilogue", d.epilogue)) return s;
+  bool const known_epilogue = d.epilogue >= RENORM_EPILOGUE_NONE && d.epilogue <= RENORM_EPILOGUE_ADD_RELU;
+  if (auto s = check_choice(known_epilogue, function, "epilogue", d.epilogue)) return s;
   bool const known_order = d.group_order == RENORM_GROUPS_CONTIGUOUS || d.group_order == RENORM_GROUPS_INTERLEAVED;
   if (auto s = check_choice(known_order, function, "group_order", d.group_order)) return s;
   return check_choice(d.mask_kind >= RENORM_MASK_NONE && d.mask_kind <= RENORM_MASK_LENGTHS, function, "mask_kind", d.mask_kind);
@@ -81,6 +82,8 @@ problem translate(renorm_desc const& d) {
              d.groups > 1 ? static_cast<std::size_t>(d.groups) : 1,
              d.groups > 1 && d.group_order == RENORM_GROUPS_INTERLEAVED};
   p.mask = d.mask_kind == RENORM_MASK_BYTES ? mask::bytes : d.mask_kind == RENORM_MASK_LENGTHS ? mask::lengths : mask::none;
+  p.relu = d.epilogue == RENORM_EPILOGUE_RELU || d.epilogue == RENORM_EPILOGUE_ADD_RELU;
+  p.add = d.epilogue == RENORM_EPILOGUE_ADD || d.epilogue == RENORM_EPILOGUE_ADD_RELU;
   p.f64 = is_f64(0);
   p.order = make_order(p.shape, p.f64 ? lanes<double> : lanes<float>);
   p.params_f64 = is_f64(d.param_dtype);
@@ -158,7 +161,7 @@ renorm_status arrays::check_apart(std::size_t output, list const& others, std::s
 renorm_status arrays::fail_overlap(std::size_t output, list const& others, std::size_t first) const {
   std::intptr_t const begin = outputs_.begin[output], end = outputs_.end[output];
   auto const allowed = [&](std::size_t i) {
-    bool const named = &others == &inputs_ && output == in_place_ && (i == same_[0] || i == same_[1]);
+    bool const named = &others == &inputs_ && (may_be_[output] >> i & 1) != 0;
     return named && begin == others.begin[i] && end == others.end[i];
   };
   for (std::size_t i = first; i < others.count; ++i)

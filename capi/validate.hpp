@@ -45,11 +45,7 @@ class arrays {
   void optional_output(char const* name, void* data, std::size_t bytes) { outputs_.add(name, data, bytes, false); }
 
   // The output added last may be exactly one of these inputs.
-  void in_place(std::size_t input, std::size_t other_input) {
-    in_place_ = outputs_.count - 1;
-    same_[0] = input;
-    same_[1] = other_input;
-  }
+  void in_place(std::size_t input, std::size_t other_input) { may_be_[outputs_.count - 1] = 1u << input | 1u << other_input; }
 
   renorm_status check() const;
 
@@ -57,10 +53,11 @@ class arrays {
   // Addresses as signed numbers, which all user space addresses fit: the sign of a difference is a comparison. An array of no bytes
   // is at 0, before all others.
   struct list {
+    static constexpr std::size_t most = 14;
     std::size_t count = 0;
-    std::intptr_t begin[12], end[12];
-    char const* name[12];
-    bool missing[12];
+    std::intptr_t begin[most], end[most];
+    char const* name[most];
+    bool missing[most];
 
     std::size_t add(char const* name_of, void const* data, std::size_t bytes, bool required) {
       bool const present = data != nullptr && bytes > 0;
@@ -78,8 +75,7 @@ class arrays {
 
   char const* function_;
   list inputs_, outputs_;
-  static constexpr std::size_t none = SIZE_MAX;
-  std::size_t in_place_ = none, same_[2] = {none, none};
+  std::uint32_t may_be_[list::most] = {};  // by output: a bit for each input
 };
 
 }  // namespace renorm::capi

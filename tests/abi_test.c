@@ -58,6 +58,10 @@ static void constants(void) {
   CONSTANT(RENORM_MASK_NONE, 0);
   CONSTANT(RENORM_MASK_BYTES, 1);
   CONSTANT(RENORM_MASK_LENGTHS, 2);
+  CONSTANT(RENORM_EPILOGUE_NONE, 0);
+  CONSTANT(RENORM_EPILOGUE_RELU, 1);
+  CONSTANT(RENORM_EPILOGUE_ADD, 2);
+  CONSTANT(RENORM_EPILOGUE_ADD_RELU, 3);
   CONSTANT(RENORM_F32, 1);
   CONSTANT(RENORM_F64, 2);
   CONSTANT(RENORM_ISA_NONE, 0);
@@ -135,7 +139,7 @@ static void ramp(void) {
 }
 
 static void train_args(void) {
-  SIZE(renorm_train_args, 128);
+  SIZE(renorm_train_args, 136);
   FIELD(renorm_train_args, struct_size, 0, 4);
   FIELD(renorm_train_args, flags, 4, 4);
   FIELD(renorm_train_args, x, 8, 8);
@@ -153,10 +157,11 @@ static void train_args(void) {
   FIELD(renorm_train_args, nonfinite, 104, 8);
   FIELD(renorm_train_args, m2, 112, 8);
   FIELD(renorm_train_args, mask, 120, 8);
+  FIELD(renorm_train_args, z, 128, 8);
 }
 
 static void inference_args(void) {
-  SIZE(renorm_inference_args, 64);
+  SIZE(renorm_inference_args, 72);
   FIELD(renorm_inference_args, struct_size, 0, 4);
   FIELD(renorm_inference_args, flags, 4, 4);
   FIELD(renorm_inference_args, x, 8, 8);
@@ -166,10 +171,11 @@ static void inference_args(void) {
   FIELD(renorm_inference_args, running_var, 40, 8);
   FIELD(renorm_inference_args, y, 48, 8);
   FIELD(renorm_inference_args, mask, 56, 8);
+  FIELD(renorm_inference_args, z, 64, 8);
 }
 
 static void backward_args(void) {
-  SIZE(renorm_backward_args, 104);
+  SIZE(renorm_backward_args, 128);
   FIELD(renorm_backward_args, struct_size, 0, 4);
   FIELD(renorm_backward_args, flags, 4, 4);
   FIELD(renorm_backward_args, x, 8, 8);
@@ -184,10 +190,13 @@ static void backward_args(void) {
   FIELD(renorm_backward_args, dgamma, 80, 8);
   FIELD(renorm_backward_args, dbeta, 88, 8);
   FIELD(renorm_backward_args, mask, 96, 8);
+  FIELD(renorm_backward_args, beta, 104, 8);
+  FIELD(renorm_backward_args, z, 112, 8);
+  FIELD(renorm_backward_args, dz, 120, 8);
 }
 
 static void inference_backward_args(void) {
-  SIZE(renorm_inference_backward_args, 80);
+  SIZE(renorm_inference_backward_args, 104);
   FIELD(renorm_inference_backward_args, struct_size, 0, 4);
   FIELD(renorm_inference_backward_args, flags, 4, 4);
   FIELD(renorm_inference_backward_args, x, 8, 8);
@@ -199,6 +208,9 @@ static void inference_backward_args(void) {
   FIELD(renorm_inference_backward_args, dgamma, 56, 8);
   FIELD(renorm_inference_backward_args, dbeta, 64, 8);
   FIELD(renorm_inference_backward_args, mask, 72, 8);
+  FIELD(renorm_inference_backward_args, beta, 80, 8);
+  FIELD(renorm_inference_backward_args, z, 88, 8);
+  FIELD(renorm_inference_backward_args, dz, 96, 8);
 }
 
 static void moments_args(void) {
@@ -270,7 +282,7 @@ static void coefficients_args(void) {
 }
 
 static void apply_args(void) {
-  SIZE(renorm_apply_args, 56);
+  SIZE(renorm_apply_args, 64);
   FIELD(renorm_apply_args, struct_size, 0, 4);
   FIELD(renorm_apply_args, flags, 4, 4);
   FIELD(renorm_apply_args, x, 8, 8);
@@ -279,10 +291,11 @@ static void apply_args(void) {
   FIELD(renorm_apply_args, shift, 32, 8);
   FIELD(renorm_apply_args, y, 40, 8);
   FIELD(renorm_apply_args, mask, 48, 8);
+  FIELD(renorm_apply_args, z, 56, 8);
 }
 
 static void backward_reduce_args(void) {
-  SIZE(renorm_backward_reduce_args, 64);
+  SIZE(renorm_backward_reduce_args, 104);
   FIELD(renorm_backward_reduce_args, struct_size, 0, 4);
   FIELD(renorm_backward_reduce_args, flags, 4, 4);
   FIELD(renorm_backward_reduce_args, x, 8, 8);
@@ -292,10 +305,15 @@ static void backward_reduce_args(void) {
   FIELD(renorm_backward_reduce_args, sum_dy, 40, 8);
   FIELD(renorm_backward_reduce_args, sum_dy_xhat, 48, 8);
   FIELD(renorm_backward_reduce_args, mask, 56, 8);
+  FIELD(renorm_backward_reduce_args, gamma, 64, 8);
+  FIELD(renorm_backward_reduce_args, beta, 72, 8);
+  FIELD(renorm_backward_reduce_args, r, 80, 8);
+  FIELD(renorm_backward_reduce_args, d, 88, 8);
+  FIELD(renorm_backward_reduce_args, z, 96, 8);
 }
 
 static void backward_apply_args(void) {
-  SIZE(renorm_backward_apply_args, 120);
+  SIZE(renorm_backward_apply_args, 144);
   FIELD(renorm_backward_apply_args, struct_size, 0, 4);
   FIELD(renorm_backward_apply_args, flags, 4, 4);
   FIELD(renorm_backward_apply_args, x, 8, 8);
@@ -312,6 +330,9 @@ static void backward_apply_args(void) {
   FIELD(renorm_backward_apply_args, dgamma, 96, 8);
   FIELD(renorm_backward_apply_args, dbeta, 104, 8);
   FIELD(renorm_backward_apply_args, mask, 112, 8);
+  FIELD(renorm_backward_apply_args, beta, 120, 8);
+  FIELD(renorm_backward_apply_args, z, 128, 8);
+  FIELD(renorm_backward_apply_args, dz, 136, 8);
 }
 
 /* Compiles only with the prototypes as they are. */

@@ -165,6 +165,27 @@ TEST_F(Bits, AreTheSameOnAnyThreads) {
   EXPECT_GT(calls, 0);
 }
 
+TEST_F(Bits, OfEpiloguesAreTheSameOnEveryIsaAndOnAnyThreads) {
+  for_each_step_in_parts([&](problem const& plain, auto const& step) {
+    for (renorm_epilogue epilogue : {RENORM_EPILOGUE_RELU, RENORM_EPILOGUE_ADD, RENORM_EPILOGUE_ADD_RELU}) {
+      problem p = plain;
+      p.desc.epilogue = epilogue;
+      if (p.add()) p.z.assign(p.dy.rbegin(), p.dy.rend());
+      for_each_isa_with(p, step, [&](values const& want) {
+        expect_same_bits(step(p, {}), want);
+        executor pool(3);
+        way how;
+        how.parts = true;
+        how.alias = aliasing::onto_x;
+        how.parallel_for = hostile_parallel_for;
+        how.ctx = &pool;
+        how.concurrency = 3;
+        expect_same_bits(step(p, how), want);
+      });
+    }
+  });
+}
+
 TEST_F(Bits, AreTheSameForUnknownConcurrency) {
   for_each_step({{1, 2, 17000}}, variants(), [&](problem const& p, auto const& step) {
     for_each_isa_with(p, step, [&](values const& want) {

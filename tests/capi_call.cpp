@@ -32,19 +32,22 @@ std::vector<operation> list_operations() {
                 FIELD(running_var, running, updated, always), FIELD(num_batches, one, updated, optional), FIELD(y, tensor, output, always),
                 FIELD(mean, channels, output, optional), FIELD(sigma, channels, output, optional), FIELD(r, channels, output, optional),
                 FIELD(d, channels, output, optional), FIELD(count, counts, output, optional), FIELD(nonfinite, one, output, optional),
-                FIELD(m2, channels, output, optional), FIELD(mask, mask, input, masked)),
+                FIELD(m2, channels, output, optional), FIELD(mask, mask, input, masked), FIELD(z, tensor, input, fused)),
       OPERATION(RENORM_OP_INFERENCE, inference, FIELD(x, tensor, input, always), FIELD(gamma, parameter, input, optional),
                 FIELD(beta, parameter, input, optional), FIELD(running_mean, running, input, always),
-                FIELD(running_var, running, input, always), FIELD(y, tensor, output, always), FIELD(mask, mask, input, masked)),
+                FIELD(running_var, running, input, always), FIELD(y, tensor, output, always), FIELD(mask, mask, input, masked),
+                FIELD(z, tensor, input, fused)),
       OPERATION(RENORM_OP_BACKWARD, backward, FIELD(x, tensor, input, always), FIELD(dy, tensor, input, always),
                 FIELD(gamma, parameter, input, optional), FIELD(mean, channels, input, always), FIELD(sigma, channels, input, always),
                 FIELD(r, channels, input, renorm), FIELD(d, channels, input, renorm), FIELD(count, counts, input, optional),
                 FIELD(dx, tensor, output, optional), FIELD(dgamma, parameter, output, optional), FIELD(dbeta, parameter, output, optional),
-                FIELD(mask, mask, input, masked)),
+                FIELD(mask, mask, input, masked), FIELD(beta, parameter, input, maybe_fused), FIELD(z, tensor, input, fused),
+                FIELD(dz, tensor, output, maybe_fused)),
       OPERATION(RENORM_OP_INFERENCE_BACKWARD, inference_backward, FIELD(x, tensor, input, always), FIELD(dy, tensor, input, always),
                 FIELD(gamma, parameter, input, optional), FIELD(running_mean, running, input, always),
                 FIELD(running_var, running, input, always), FIELD(dx, tensor, output, optional), FIELD(dgamma, parameter, output, optional),
-                FIELD(dbeta, parameter, output, optional), FIELD(mask, mask, input, masked)),
+                FIELD(dbeta, parameter, output, optional), FIELD(mask, mask, input, masked), FIELD(beta, parameter, input, maybe_fused),
+                FIELD(z, tensor, input, fused), FIELD(dz, tensor, output, maybe_fused)),
       OPERATION(RENORM_OP_MOMENTS, moments, FIELD(x, tensor, input, always), FIELD(count, counts, output, always),
                 FIELD(mean, channels, output, always), FIELD(m2, channels, output, always), FIELD(mask, mask, input, masked)),
       OPERATION(RENORM_OP_MERGE, merge, FIELD(count, counts, updated, always), FIELD(mean, channels, updated, always),
@@ -64,15 +67,18 @@ std::vector<operation> list_operations() {
                 FIELD(shift, channels, output, always)),
       OPERATION(RENORM_OP_APPLY, apply, FIELD(x, tensor, input, always), FIELD(center, channels, input, always),
                 FIELD(scale, channels, input, always), FIELD(shift, channels, input, always), FIELD(y, tensor, output, always),
-                FIELD(mask, mask, input, masked)),
+                FIELD(mask, mask, input, masked), FIELD(z, tensor, input, fused)),
       OPERATION(RENORM_OP_BACKWARD_REDUCE, backward_reduce, FIELD(x, tensor, input, always), FIELD(dy, tensor, input, always),
                 FIELD(mean, channels, input, always), FIELD(sigma, channels, input, always), FIELD(sum_dy, channels, output, always),
-                FIELD(sum_dy_xhat, channels, output, always), FIELD(mask, mask, input, masked)),
+                FIELD(sum_dy_xhat, channels, output, always), FIELD(mask, mask, input, masked), FIELD(gamma, parameter, input, maybe_fused),
+                FIELD(beta, parameter, input, maybe_fused), FIELD(r, channels, input, fused), FIELD(d, channels, input, fused),
+                FIELD(z, tensor, input, fused)),
       OPERATION(RENORM_OP_BACKWARD_APPLY, backward_apply, FIELD(x, tensor, input, always), FIELD(dy, tensor, input, always),
                 FIELD(gamma, parameter, input, optional), FIELD(mean, channels, input, always), FIELD(sigma, channels, input, always),
                 FIELD(r, channels, input, renorm), FIELD(d, channels, input, renorm), FIELD(count, counts, input, optional),
                 FIELD(sum_dy, channels, input, always), FIELD(sum_dy_xhat, channels, input, always), FIELD(dx, tensor, output, optional),
-                FIELD(dgamma, parameter, output, optional), FIELD(dbeta, parameter, output, optional), FIELD(mask, mask, input, masked)),
+                FIELD(dgamma, parameter, output, optional), FIELD(dbeta, parameter, output, optional), FIELD(mask, mask, input, masked),
+                FIELD(beta, parameter, input, maybe_fused), FIELD(z, tensor, input, fused), FIELD(dz, tensor, output, maybe_fused)),
   };
 }
 
@@ -169,6 +175,7 @@ renorm_desc full_desc() {
   desc.groups = 2;
   desc.group_order = RENORM_GROUPS_INTERLEAVED;
   desc.mask_kind = RENORM_MASK_BYTES;
+  desc.epilogue = RENORM_EPILOGUE_ADD_RELU;
   return desc;
 }
 
@@ -210,7 +217,9 @@ call::call(operation const& operation, renorm_desc const& desc) : op(operation),
   }
   memory.assign(end + workspace_bytes + margin, canary);
   for (std::size_t i = 0; i < op.fields.size(); ++i) {
-    if (op.fields[i].when == need::masked && desc.mask_kind == RENORM_MASK_NONE) continue;
+    need const when = op.fields[i].when;
+    if (when == need::masked && desc.mask_kind == RENORM_MASK_NONE) continue;
+    if ((when == need::fused || when == need::maybe_fused) && desc.epilogue != RENORM_EPILOGUE_ADD_RELU) continue;
     point(op.fields[i].name, memory.data() + offsets[i]);
     if (op.fields[i].how != use::output) fill(op.fields[i]);
   }

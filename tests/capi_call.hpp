@@ -15,7 +15,8 @@ namespace capi {
 
 enum class extent { tensor, parameter, running, channels, counts, one, mask };  // channels, counts: of each group
 enum class use { input, output, updated };
-enum class need { always, renorm, masked, optional };  // renorm: with RENORM_FLAG_BATCH_RENORM; masked: with a mask_kind
+// renorm: with RENORM_FLAG_BATCH_RENORM; masked: with a mask_kind; fused: with RENORM_EPILOGUE_ADD_RELU, maybe_fused: optional there
+enum class need { always, renorm, masked, fused, maybe_fused, optional };
 
 struct field {
   char const* name;

@@ -48,6 +48,8 @@ class Golden : public IsaTest, public testing::WithParamInterface<std::string> {
     p.x = g_.values(prefix + "x");
     p.dy = g_.values(prefix + "dy");
     p.dy.resize(p.x.size());
+    p.z = g_.values(prefix + "z");
+    p.desc.epilogue = (g_.flag("relu") ? RENORM_EPILOGUE_RELU : 0) + (g_.flag("add") ? RENORM_EPILOGUE_ADD : 0);
     p.gamma = g_.values("gamma");
     p.beta = g_.values("beta");
     p.running_mean = g_.values("running_mean");
@@ -77,6 +79,7 @@ class Golden : public IsaTest, public testing::WithParamInterface<std::string> {
     want.dx = g_.values(prefix + "dx");
     want.dgamma = g_.values(prefix + "dgamma");
     want.dbeta = g_.values(prefix + "dbeta");
+    want.dz = g_.values(prefix + "dz");
     return want;
   }
 
@@ -386,7 +389,7 @@ TEST_P(Golden, Agrees) {
 
 INSTANTIATE_TEST_SUITE_P(Cases, Golden, testing::ValuesIn(case_names()), [](auto const& info) { return info.param; });
 
-TEST(GoldenData, IsComplete) { EXPECT_EQ(case_names().size(), 80u); }
+TEST(GoldenData, IsComplete) { EXPECT_EQ(case_names().size(), 88u); }
 
 }  // namespace
 }  // namespace renorm_test

@@ -73,6 +73,8 @@ template <class T> struct grid_of {
   vector_at<double> wide_output(std::size_t count) const { return {count, g.where}; }
 };
 
+constexpr struct { bool relu, add; } epilogues[] = {{false, false}, {true, false}, {false, true}, {true, true}};
+
 // ---------------------------------------------------------------- one case a kernel: its inputs, the call, its outputs
 
 template <class T> using table = renorm::kernels<T>;
@@ -91,16 +93,27 @@ template <class T> written moments_pixels(table<T> const& k, grid_of<T> const& d
 }
 template <class T> written grad_moments_plane(table<T> const& k, grid_of<T> const& d) {
   auto x = d.input(d.values(), 1), dy = d.input(d.values(), 2), center = d.input(d.g.channels, 3), inv = d.positive(d.g.channels, 4);
-  auto sums = d.output(d.g.channels * 2 * renorm::lanes<T>), masked = d.output(sums.size()), mask = d.mask();
-  k.grad_moments_plane(d.planes(), x, dy, {}, center, inv, sums);
-  k.grad_moments_plane(d.planes(), x, dy, d.valid(mask), center, inv, masked);
-  return written() << sums << masked;
+  auto scale = d.input(d.g.channels, 5), shift = d.input(d.g.channels, 6), z = d.input(d.values(), 7), mask = d.mask();
+  written all;
+  for (auto const& e : epilogues) {
+    auto sums = d.output(d.g.channels * 2 * renorm::lanes<T>), masked = d.output(sums.size());
+    renorm::grad_epilogue<T> const behind = {e.relu, e.add, scale, shift, z, nullptr};
+    k.grad_moments_plane(d.planes(), x, dy, {}, center, inv, behind, sums);
+    k.grad_moments_plane(d.planes(), x, dy, d.valid(mask), center, inv, behind, masked);
+    all << sums << masked;
+  }
+  return all;
 }
 template <class T> written grad_moments_pixels(table<T> const& k, grid_of<T> const& d) {
   auto x = d.input(d.values(), 1), dy = d.input(d.values(), 2), center = d.input(d.g.length, 3), inv = d.positive(d.g.length, 4);
-  auto s1 = d.input(d.g.length, 5), s2 = d.input(d.g.length, 6);
-  k.grad_moments_pixels(d.pixels(), x, dy, center, inv, s1, s2);
-  return written() << s1 << s2;
+  auto scale = d.input(d.g.length, 7), shift = d.input(d.g.length, 8), z = d.input(d.values(), 9);
+  written all;
+  for (auto const& e : epilogues) {
+    auto s1 = d.input(d.g.length, 5), s2 = d.input(d.g.length, 6);
+    k.grad_moments_pixels(d.pixels(), x, dy, center, inv, {e.relu, e.add, scale, shift, z, nullptr}, s1, s2);
+    all << s1 << s2;
+  }
+  return all;
 }
 template <class T> written fold_plane(table<T> const& k, grid_of<T> const& d) {
   auto sums = d.input(d.g.length * 2 * renorm::lanes<T>, 1);
@@ -130,29 +143,55 @@ template <class T> written wide_moments(table<T> const& k, grid_of<T> const& d) 
 }
 template <class T> written affine_plane(table<T> const& k, grid_of<T> const& d) {
   auto x = d.input(d.values(), 1), center = d.input(d.g.channels, 2), scale = d.input(d.g.channels, 3), shift = d.input(d.g.channels, 4);
-  auto y = d.output(d.values());
-  k.affine_plane(d.planes(), x, {center, scale, shift}, y, d.g.stream);
-  return written() << y;
+  auto z = d.input(d.values(), 5);
+  written all;
+  for (auto const& e : epilogues) {
+    auto y = d.output(d.values());
+    k.affine_plane(d.planes(), x, {center, scale, shift}, {e.relu, e.add, z}, y, d.g.stream);
+    all << y;
+  }
+  return all;
 }
 template <class T> written affine_pixels(table<T> const& k, grid_of<T> const& d) {
   auto x = d.input(d.values(), 1), center = d.input(d.g.length, 2), scale = d.input(d.g.length, 3), shift = d.input(d.g.length, 4);
-  auto y = d.output(d.values());
-  k.affine_pixels(d.pixels(), x, {center, scale, shift}, y, d.g.stream);
-  return written() << y;
+  auto z = d.input(d.values(), 5);
+  written all;
+  for (auto const& e : epilogues) {
+    auto y = d.output(d.values());
+    k.affine_pixels(d.pixels(), x, {center, scale, shift}, {e.relu, e.add, z}, y, d.g.stream);
+    all << y;
+  }
+  return all;
 }
 template <class T> written grad_affine_plane(table<T> const& k, grid_of<T> const& d) {
   auto x = d.input(d.values(), 1), dy = d.input(d.values(), 2), dx = d.output(d.values());
   auto const row = [&](unsigned seed) { return d.input(d.g.channels, seed); };
   auto center = row(3), inv = row(4), off = row(5), scale = row(6), c1 = row(7), c2 = row(8);
-  k.grad_affine_plane(d.planes(), x, dy, {center, inv, off, scale, c1, c2}, dx, d.g.stream);
-  return written() << dx;
+  auto forward_scale = row(9), forward_shift = row(10), z = d.input(d.values(), 11);
+  written all;
+  for (auto const& e : epilogues) {
+    auto dz = d.output(d.values());
+    k.grad_affine_plane(d.planes(), x, dy, {center, inv, off, scale, c1, c2}, {e.relu, e.add, forward_scale, forward_shift, z, dz}, dx,
+                        d.g.stream);
+    all << dx;
+    if (e.add) all << dz;
+  }
+  return all;
 }
 template <class T> written grad_affine_pixels(table<T> const& k, grid_of<T> const& d) {
   auto x = d.input(d.values(), 1), dy = d.input(d.values(), 2), dx = d.output(d.values());
   auto const row = [&](unsigned seed) { return d.input(d.g.length, seed); };
   auto center = row(3), inv = row(4), off = row(5), scale = row(6), c1 = row(7), c2 = row(8);
-  k.grad_affine_pixels(d.pixels(), x, dy, {center, inv, off, scale, c1, c2}, dx, d.g.stream);
-  return written() << dx;
+  auto forward_scale = row(9), forward_shift = row(10), z = d.input(d.values(), 11);
+  written all;
+  for (auto const& e : epilogues) {
+    auto dz = d.output(d.values());
+    k.grad_affine_pixels(d.pixels(), x, dy, {center, inv, off, scale, c1, c2}, {e.relu, e.add, forward_scale, forward_shift, z, dz}, dx,
+                         d.g.stream);
+    all << dx;
+    if (e.add) all << dz;
+  }
+  return all;
 }
 template <class T> written clear_plane(table<T> const& k, grid_of<T> const& d) {
   auto y = d.input(d.values(), 1), mask = d.mask();

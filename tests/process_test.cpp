@@ -182,7 +182,7 @@ TEST(Process, RoundingModesStayAndResultsAreClose) {
       EXPECT_EQ(status, RENORM_OK);
       EXPECT_EQ(after, before);
       for (capi::field const& f : op.fields) {
-        if (!f.written() || f.size == capi::extent::one) continue;
+        if (!f.written() || f.size == capi::extent::one || c.pointer(f.name) == nullptr) continue;
         // A directed rounding of each of the m additions of a sum; a difference of large terms is counted with these.
         double scale = 1;
         for (std::size_t i = 0; i < c.length(f.name); ++i) scale = std::max(scale, std::abs(nearest.value(f.name, i)));

@@ -245,6 +245,30 @@ TEST_F(Shapes, NothingIsValid) {
       }
 }
 
+// ---------------------------------------------------------------- epilogues
+
+constexpr renorm_epilogue epilogues[] = {RENORM_EPILOGUE_RELU, RENORM_EPILOGUE_ADD, RENORM_EPILOGUE_ADD_RELU};
+
+TEST_F(Shapes, Epilogues) {
+  for (renorm_dtype dtype : dtypes)
+    for (renorm_layout layout : layouts)
+      for (std::int64_t c : {3, 64})
+        for (std::int64_t s : {std::int64_t(1), std::int64_t(7), lanes_of(dtype) + 3, std::int64_t(300)}) {
+          if (reduced() && s > 7) continue;
+          problem const plain = make_problem(9, c, s, dtype, layout);
+          problem const parted = in_groups(masked(plain, RENORM_MASK_BYTES, 3), 2, RENORM_GROUPS_INTERLEAVED);
+          for (renorm_epilogue epilogue : epilogues)
+            for (aliasing alias : {aliasing::none, aliasing::onto_dy, aliasing::onto_x})
+              for (problem const& p : {plain, parted}) {
+                way how;
+                how.alias = alias;
+                how.parts = c % 2 == 0;
+                for (variant const& v : variants) check_training(fused(with_variant(p, v), epilogue, true), how);
+                check_inference(fused(p, epilogue, false), how);
+              }
+        }
+}
+
 // ---------------------------------------------------------------- places in memory
 
 // Heads and tails of all lengths in every loop, without taking long.

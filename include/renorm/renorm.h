@@ -13,7 +13,7 @@
  *   d = clip((mean - mean_running) / sigma_running, -dmax, dmax)
  *
  * with the running statistics from before the call: S. Ioffe, "Batch Renormalization" (2017), Algorithm 1. r and d are
- * constants for the gradient. With g = dy, xhat = (x - mean)/sigma, S1 = sum(g), S2 = sum(g*xhat):
+ * constants for the gradient. With g = dy (epilogues: below), xhat = (x - mean)/sigma, S1 = sum(g), S2 = sum(g*xhat):
  *
  *   dx = gamma*r/sigma * (g - S1/m - xhat*S2/m),   dgamma = r*S2 + d*S1,   dbeta = S1
  *
@@ -27,6 +27,12 @@
  * dx are 0, and what x and dy hold there is ignored, NaN too. A mask that leaves nothing out gives the bits of no mask. A group without
  * a valid position is a group without a value.
  *
+ * Epilogues: with desc->epilogue, y = relu(v), v + z or relu(v + z), v being the right-hand side of y above (and of renorm_inference and
+ * renorm_apply), and z a tensor like x. relu(a) is 0 where a < 0, else a: NaN stays NaN. In the backward passes g is dy, but 0 where
+ * a <= 0, a being the argument of relu, and dz = g. a is recomputed from what forward had (x, the statistics, gamma, beta, and z), with the
+ * same bits: hand over the same values. That costs no memory and no traffic but that of z, and neither y nor a bit mask is kept. At
+ * masked positions y, dx and dz are 0, and what z holds there is ignored.
+ *
  * Rules that hold for every function, unless it says otherwise:
  *
  * - Structs are passed by pointer and begin with their size: clear the struct, then set struct_size to sizeof. Later
@@ -35,7 +41,7 @@
  * - A call that is refused returns a negative status and writes nothing; renorm_last_error has the reason in words.
  * - Tensors are dense, of desc->dtype, n*c*s elements: NCHW is [n][c][s], NHWC is [n][s][c]. Per-channel arrays have c
  *   elements. No pointer needs more alignment than its element. Nothing outside the arrays is read or written.
- * - y may be x; dx may be dy or x. Any other overlap of an output with another array that the call reads or writes is refused, and of
+ * - y may be x or z; dx may be dy or x; dz may be dy or z. Any other overlap of an output with another array that the call reads or writes is refused, and of
  *   any array with the workspace.
  * - n, c or s may be 0: no tensor is read or written, running statistics stay, sums and parameter gradients are 0. An array of no
  *   bytes may be NULL.
@@ -104,6 +110,13 @@ typedef int32_t renorm_mask_kind;
 #define RENORM_MASK_BYTES 1   /* const uint8_t[n][s], not 0 where a position is valid */
 #define RENORM_MASK_LENGTHS 2 /* const int64_t[n] in [0, s]: so many of the first positions of a sample are valid */
 
+/* What is fused to y, and taken back from dy: see "Epilogues" at the top. */
+typedef int32_t renorm_epilogue;
+#define RENORM_EPILOGUE_NONE 0
+#define RENORM_EPILOGUE_RELU 1     /* y = relu(bn(x)) */
+#define RENORM_EPILOGUE_ADD 2      /* y = bn(x) + z */
+#define RENORM_EPILOGUE_ADD_RELU 3 /* y = relu(bn(x) + z) */
+
 /* Element type. 0 is a default that each field of renorm_desc names. */
 typedef int32_t renorm_dtype;
 #define RENORM_F32 1
@@ -156,7 +169,7 @@ typedef struct renorm_desc {
   int32_t out_dtype;     /* of y and dx: 0 or dtype */
   int32_t param_dtype;   /* of gamma, beta, dgamma, dbeta: 0 for dtype, or RENORM_F64 */
   int32_t stats_dtype;   /* of running_mean, running_var: 0 for dtype, or RENORM_F64 (a float mean of 1e4 stops moving at momentum 0.01) */
-  int32_t epilogue;      /* 0: none */
+  int32_t epilogue;      /* RENORM_EPILOGUE_*; functions that neither write y nor read dy ignore it */
   int64_t n, c, s;       /* extents, >= 0 */
   int64_t groups;        /* 0 or 1: one set of statistics for the whole batch. Inference and its backward pass do not read it */
   int32_t group_order;   /* RENORM_GROUPS_* */
@@ -293,6 +306,7 @@ typedef struct renorm_train_args {
   int64_t *nonfinite;     /* 1 value: number of channels whose statistics, or updated running statistics, are not finite */
   double *m2;             /* S, sum((x - mean)^2): with count and mean the moments of the batch, as renorm_moments gives them */
   const void *mask;
+  const void *z;            /* read, and needed, with RENORM_EPILOGUE_ADD and _ADD_RELU; y may be z */
 } renorm_train_args;
 
 RENORM_API renorm_status renorm_train(const renorm_desc *desc, const renorm_train_args *args, const renorm_exec *exec);
@@ -308,6 +322,7 @@ typedef struct renorm_inference_args {
   const void *running_var;  /* R */
   void *y;                  /* may be x */
   const void *mask;
+  const void *z;            /* read, and needed, with RENORM_EPILOGUE_ADD and _ADD_RELU; y may be z */
 } renorm_inference_args;
 
 RENORM_API renorm_status renorm_inference(const renorm_desc *desc, const renorm_inference_args *args, const renorm_exec *exec);
@@ -331,6 +346,9 @@ typedef struct renorm_backward_args {
   void *dgamma;           /* P, or NULL */
   void *dbeta;            /* P, or NULL */
   const void *mask;
+  const void *beta;         /* P, or NULL for 0; read with RENORM_EPILOGUE_RELU and _ADD_RELU */
+  const void *z;            /* that of the forward pass; read, and needed, with RENORM_EPILOGUE_ADD_RELU */
+  void *dz;                 /* written with RENORM_EPILOGUE_ADD and _ADD_RELU. NULL: not wanted. Needs dx. May be dy or z */
 } renorm_backward_args;
 
 RENORM_API renorm_status renorm_backward(const renorm_desc *desc, const renorm_backward_args *args, const renorm_exec *exec);
@@ -351,6 +369,9 @@ typedef struct renorm_inference_backward_args {
   void *dgamma;             /* P, or NULL */
   void *dbeta;              /* P, or NULL */
   const void *mask;
+  const void *beta;         /* P, or NULL for 0; read with RENORM_EPILOGUE_RELU and _ADD_RELU */
+  const void *z;            /* that of the forward pass; read, and needed, with RENORM_EPILOGUE_ADD_RELU */
+  void *dz;                 /* written with RENORM_EPILOGUE_ADD and _ADD_RELU. NULL: not wanted. Needs dx. May be dy or z */
 } renorm_inference_backward_args;
 
 RENORM_API renorm_status renorm_inference_backward(const renorm_desc *desc, const renorm_inference_backward_args *args,
@@ -463,6 +484,7 @@ typedef struct renorm_apply_args {
   const double *shift;   /* S */
   void *y;               /* may be x */
   const void *mask;
+  const void *z;            /* read, and needed, with RENORM_EPILOGUE_ADD and _ADD_RELU; y may be z */
 } renorm_apply_args;
 
 RENORM_API renorm_status renorm_apply(const renorm_desc *desc, const renorm_apply_args *args, const renorm_exec *exec);
@@ -478,6 +500,12 @@ typedef struct renorm_backward_reduce_args {
   double *sum_dy;        /* S */
   double *sum_dy_xhat;   /* S */
   const void *mask;
+  /* What the argument of ReLU is recomputed from: read with RENORM_EPILOGUE_RELU and _ADD_RELU only. */
+  const void *gamma;     /* P, or NULL for 1 */
+  const void *beta;      /* P, or NULL for 0 */
+  const double *r;       /* S; read, and needed, with RENORM_FLAG_BATCH_RENORM */
+  const double *d;       /* S; the same */
+  const void *z;         /* needed with RENORM_EPILOGUE_ADD_RELU */
 } renorm_backward_reduce_args;
 
 RENORM_API renorm_status renorm_backward_reduce(const renorm_desc *desc, const renorm_backward_reduce_args *args,
@@ -504,6 +532,9 @@ typedef struct renorm_backward_apply_args {
   void *dgamma;               /* P, or NULL */
   void *dbeta;                /* P, or NULL */
   const void *mask;           /* read, and needed, if dx is not NULL */
+  const void *beta;         /* P, or NULL for 0; read with RENORM_EPILOGUE_RELU and _ADD_RELU */
+  const void *z;            /* that of the forward pass; read, and needed, with RENORM_EPILOGUE_ADD_RELU */
+  void *dz;                 /* written with RENORM_EPILOGUE_ADD and _ADD_RELU. NULL: not wanted. Needs dx. May be dy or z */
 } renorm_backward_apply_args;
 
 RENORM_API renorm_status renorm_backward_apply(const renorm_desc *desc, const renorm_backward_apply_args *args,

@@ -1,18 +1,15 @@
-// y = scale*(x - center) + shift. Three coefficients: a*x + b would lose 3.5e-4 at mean 1e4, deviation 1.
+// y = scale*(x - center) + shift, and what the epilogue makes of it. Three coefficients: a*x + b would lose 3.5e-4 at mean 1e4,
+// deviation 1.
 #pragma once
 
+#include "kernels/epilogue.hpp"
 #include "kernels/flat.hpp"
 
 namespace renorm {
 namespace {
 
-// What happens to a value between the affine map and its store.
-struct no_epilogue {
-  template <class V> RENORM_INLINE V operator()(V y) const { return y; }
-};
-
-template <class V, class Epilogue = no_epilogue, class T = typename V::value>
-void affine_pixels(pixels const& p, T const* x, affine_coefficients<T> const& a, T* y, bool stream) {
+template <class Fused, class V, class T>
+void affine_rows(pixels const& p, T const* x, affine_coefficients<T> const& a, T const* z, T* y, bool stream) {
   constexpr std::size_t tile_registers = 4;
   std::size_t const pitch = p.pitch;
   write_rows<V, tile_registers, T>(p, stream, [&](std::size_t first, std::size_t rows, bool streamed) RENORM_LAMBDA {
@@ -25,18 +22,23 @@ void affine_pixels(pixels const& p, T const* x, affine_coefficients<T> const& a,
         RENORM_UNROLL for (std::size_t i = 0; i < columns::registers; ++i) {
           std::size_t const value = at + i * V::size;
           V const deviation = V::load(x + value, k, center.r[i]) - center.r[i];
-          store(Epilogue{}(fma(scale.r[i], deviation, shift.r[i])), y + value, k);
+          store(finish<Fused>(fma(scale.r[i], deviation, shift.r[i]), z, value, k), y + value, k);
         }
       }
     });
   });
 }
 
-template <class V, class Epilogue = no_epilogue, class T = typename V::value>
-void affine_plane(planes const& p, T const* x, affine_coefficients<T> const& a, T* y, bool stream) {
+template <class V, class T = typename V::value>
+void affine_pixels(pixels const& p, T const* x, affine_coefficients<T> const& a, epilogue<T> const& e, T* y, bool stream) {
+  with_epilogue(e, [&](auto fused) RENORM_LAMBDA { affine_rows<decltype(fused), V>(p, x, a, e.z, y, stream); });
+}
+
+template <class Fused, class V, class T>
+void affine_runs(planes const& p, T const* x, affine_coefficients<T> const& a, T const* z, T* y, bool stream) {
   if (is_flat<T>(p, stream)) {
     sweep_flat<V>(p, {a.center, a.scale, a.shift}, [&](pixels const& q, std::size_t offset, auto const& rows) RENORM_LAMBDA {
-      affine_pixels<V, Epilogue>(q, x + offset, {rows[0], rows[1], rows[2]}, y + offset, stream);
+      affine_rows<Fused, V>(q, x + offset, {rows[0], rows[1], rows[2]}, Fused::add ? z + offset : nullptr, y + offset, stream);
     });
     return;
   }
@@ -47,9 +49,14 @@ void affine_plane(planes const& p, T const* x, affine_coefficients<T> const& a, 
       sweep_to<V>(y + run, p.length, stream && is_long_run<T>(p.length), [&](std::size_t j, auto k, auto store) RENORM_LAMBDA {
         read_ahead<V>(x + run + j, j, p.ahead);
         V const value = fma(scale, V::load(x + run + j, k, center) - center, shift);
-        store(Epilogue{}(value), y + run + j, k);
+        store(finish<Fused>(value, z, run + j, k), y + run + j, k);
       });
     }
+}
+
+template <class V, class T = typename V::value>
+void affine_plane(planes const& p, T const* x, affine_coefficients<T> const& a, epilogue<T> const& e, T* y, bool stream) {
+  with_epilogue(e, [&](auto fused) RENORM_LAMBDA { affine_runs<decltype(fused), V>(p, x, a, e.z, y, stream); });
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 namespace renorm {
 namespace {
 
-// One row of one coefficient array: the arrays of a sweep, six at most, are on the stack and in the L1 cache.
+// One row of one coefficient array: the arrays of a sweep, eight at most, are on the stack and in the L1 cache.
 inline constexpr std::size_t flat_row_bytes = 4096;
 
 template <class T> RENORM_INLINE bool is_flat(planes const& p, bool stream) {

@@ -55,6 +55,30 @@ template <class T> struct affine_coefficients { T const *center, *scale, *shift;
 // dx = scale*((dy - c1) - xhat*c2), xhat = (x - center)*inv + off
 template <class T> struct grad_coefficients { T const *center, *inv, *off, *scale, *c1, *c2; };
 
+// What becomes of the value v of the affine map: v + z where add, then 0 where that is below 0 and relu.
+template <class T> struct epilogue {
+  bool relu, add;
+  T const* z;
+};
+
+// The same seen from behind: dy counts where the argument of relu, scale*(x - center) + shift (+ z), is not <= 0, and is the gradient of
+// z, which goes to dz if there is one. center is that of the gradient.
+template <class T> struct grad_epilogue {
+  bool relu, add;
+  T const *scale, *shift, *z;
+  T* dz;
+
+  // From a column of the coefficients and an offset in the tensors on.
+  grad_epilogue from(std::size_t column, std::size_t offset) const {
+    return {relu,
+            add,
+            relu ? scale + column : nullptr,
+            relu ? shift + column : nullptr,
+            z == nullptr ? nullptr : z + offset,
+            dz == nullptr ? nullptr : dz + offset};
+  }
+};
+
 // An array of float or double that the caller gave, or none.
 struct typed_in {
   void const* data;

@@ -24,6 +24,34 @@ template <class T> struct xhat_scratch {
   }
 };
 
+// The forward map, where relu needs its argument again. Computed as forward does, so that the same bits decide.
+template <class T> struct gate_scratch {
+  affine_scratch<T> affine;
+
+  gate_scratch(problem const& p, order const& o, arena& memory) {
+    if (p.relu) affine = {o, memory};
+  }
+
+  // For all groups. r and d may be NULL.
+  void narrow(problem const& p, order const& o, call const& on, double const* mean, double const* sigma, double const* r, double const* d,
+              void const* gamma, void const* beta) const {
+    if (!p.relu) return;
+    for_each_group(o, on.exec, [&](std::size_t g) {
+      channels const at(o.shape, g);
+      map_forward(p, on.code, at, mean, sigma, r, d, gamma, beta, affine.map);
+      affine.narrow(o, on.code, at, affine.map.center, affine.map.scale, affine.map.shift);
+    });
+  }
+  grad_epilogue<T> epilogue(problem const& p, void const* z, void* dz) const {
+    return {p.relu,
+            p.add,
+            affine.t_scale,
+            affine.t_shift,
+            p.relu && p.add ? static_cast<T const*>(z) : nullptr,
+            p.add ? static_cast<T*>(dz) : nullptr};
+  }
+};
+
 template <class T> struct gradient_scratch {
   T *scale, *c1, *c2;
 
@@ -36,14 +64,17 @@ template <class T> struct reduce_scratch {
   selection_scratch<T> selected;
   reduction_scratch<T> sums;
   xhat_scratch<T> xhat;
+  gate_scratch<T> gate;
 
-  reduce_scratch(problem const& p, arena& memory) : order(p.order), selected(p, order, memory), sums(order, memory), xhat(order, memory) {}
+  reduce_scratch(problem const& p, arena& memory)
+      : order(p.order), selected(p, order, memory), sums(order, memory), xhat(order, memory), gate(p, order, memory) {}
 };
 
 template <class T> struct gradient_apply_scratch {
   renorm::order const& order;
   selection_scratch<T> selected;
   xhat_scratch<T> xhat;
+  gate_scratch<T> gate;
   gradient_scratch<T> gradient;
   std::int64_t* count;
 
@@ -51,6 +82,7 @@ template <class T> struct gradient_apply_scratch {
       : order(p.order),
         selected(p, order, memory),
         xhat(order, memory),
+        gate(p, order, memory),
         gradient(order, memory),
         count(memory.take<std::int64_t>(p.shape.groups)) {}
 };
@@ -60,6 +92,7 @@ template <class T> struct backward_scratch {
   selection_scratch<T> selected;
   reduction_scratch<T> sums;
   xhat_scratch<T> xhat;
+  gate_scratch<T> gate;
   gradient_scratch<T> gradient;
   std::int64_t* count;
   double *sum_dy, *sum_dy_xhat;
@@ -69,6 +102,7 @@ template <class T> struct backward_scratch {
         selected(p, order, memory),
         sums(order, memory),
         xhat(order, memory),
+        gate(p, order, memory),
         gradient(order, memory),
         count(memory.take<std::int64_t>(p.shape.groups)),
         sum_dy(memory.take<double>(p.shape.statistics())),
@@ -81,7 +115,9 @@ template <class T> struct inference_backward_scratch {
   selection_scratch<T> selected;
   reduction_scratch<T> sums;
   xhat_scratch<T> xhat;
-  affine_scratch<T> affine;
+  gate_scratch<T> gate;
+  gradient_scratch<T> gradient;  // with an epilogue
+  affine_scratch<T> affine;      // without
   double *mean, *sigma, *sum_dy, *sum_dy_xhat;
 
   inference_backward_scratch(problem const& p, arena& memory)
@@ -89,6 +125,8 @@ template <class T> struct inference_backward_scratch {
         selected(p, order, memory),
         sums(order, memory),
         xhat(order, memory),
+        gate(p, order, memory),
+        gradient(order, memory),
         affine(order, memory),
         mean(memory.take<double>(p.shape.c)),
         sigma(memory.take<double>(p.shape.c)),
@@ -96,37 +134,53 @@ template <class T> struct inference_backward_scratch {
         sum_dy_xhat(memory.take<double>(p.shape.c)) {}
 };
 
-// dx of training as a Sweep (op/sweep.hpp).
+// Whether the registers of two outputs begin at the same values.
+inline bool same_alignment(void const* a, void const* b) {
+  return (reinterpret_cast<std::uintptr_t>(a) - reinterpret_cast<std::uintptr_t>(b)) % arena::alignment == 0;
+}
+
+// dx of training, and dz, as a Sweep (op/sweep.hpp).
 template <class T> struct gradient_sweep : masked_output<T> {
   grad_coefficients<T> g;
   T const *x, *dy;
+  grad_epilogue<T> e;
   bool stream;
 
   gradient_sweep(kernels<T> const& kernels, xhat_scratch<T> const& n, gradient_scratch<T> const& s, void const* in, void const* grad,
-                 void* out, bool bypass)
+                 grad_epilogue<T> const& behind, void* out, bool bypass)
       : masked_output<T>{kernels, static_cast<T*>(out)},
         g{n.center, n.inv, n.off, s.scale, s.c1, s.c2},
         x(static_cast<T const*>(in)),
         dy(static_cast<T const*>(grad)),
-        stream(bypass && out != in && out != grad) {}
+        e(behind),
+        stream(bypass && out != in && out != grad && (e.dz == nullptr || (e.dz != dy && e.dz != e.z && same_alignment(e.dz, out)))) {}
 
   grad_coefficients<T> from(std::size_t c) const { return {g.center + c, g.inv + c, g.off + c, g.scale + c, g.c1 + c, g.c2 + c}; }
   void planes(renorm::planes const& p, std::size_t offset, std::size_t column) const {
-    this->k.grad_affine_plane(p, x + offset, dy + offset, from(column), this->out + offset, stream);
+    this->k.grad_affine_plane(p, x + offset, dy + offset, from(column), e.from(column, offset), this->out + offset, stream);
   }
   void pixels(renorm::pixels const& p, std::size_t offset, std::size_t column) const {
-    this->k.grad_affine_pixels(p, x + offset, dy + offset, from(column), this->out + offset, stream);
+    this->k.grad_affine_pixels(p, x + offset, dy + offset, from(column), e.from(column, offset), this->out + offset, stream);
+  }
+  void clear_planes(renorm::planes const& p, std::size_t offset, validity<T> const& valid) const {
+    masked_output<T>::clear_planes(p, offset, valid);
+    if (e.dz != nullptr) this->k.clear_plane(p, valid, e.dz + offset);
+  }
+  void clear(std::size_t offset, std::size_t count) const {
+    masked_output<T>::clear(offset, count);
+    if (e.dz != nullptr) memset(e.dz + offset, 0, count * sizeof(T));
   }
   void finish() const { publish(stream); }
 };
 
 // Where a mask leaves values out, the output is written again.
 bool bypass(problem const& p, call const& on) {
-  return p.mask == mask::none && output_bypasses_cache(3 * p.tensor_bytes(), on.exec.threads);
+  return p.mask == mask::none && output_bypasses_cache((p.add ? 5 : 3) * p.tensor_bytes(), on.exec.threads);
 }
 
-template <class T> grad_sums<T> sums_of(call const& on, void const* x, void const* dy, xhat_scratch<T> const& n) {
-  return {on.code.of<T>(), on.code.channel, static_cast<T const*>(x), static_cast<T const*>(dy), n.center, n.inv};
+template <class T>
+grad_sums<T> sums_of(call const& on, void const* x, void const* dy, xhat_scratch<T> const& n, grad_epilogue<T> const& e) {
+  return {on.code.of<T>(), on.code.channel, static_cast<T const*>(x), static_cast<T const*>(dy), n.center, n.inv, e};
 }
 
 // S1 and S2 of some channels from their segments. Without a value there is nothing to settle: sigma may be 0.
@@ -172,14 +226,16 @@ template <class T> void backward_as(problem const& p, renorm_backward_args const
   selection<T> const selected(p, o, s.selected, a.mask, on.exec);
   std::int64_t const* const count = counts_of(a.count, selected, s.count);
 
-  auto const sums = sums_of<T>(on, a.x, a.dy, s.xhat);
+  grad_epilogue<T> const e = s.gate.epilogue(p, a.z, a.dz);
+  auto const sums = sums_of<T>(on, a.x, a.dy, s.xhat, e);
   reduction<T, grad_sums<T>> const reduction(o, s.sums, selected, sums);
-  gradient_sweep<T> const sweep(on.code.of<T>(), s.xhat, s.gradient, a.x, a.dy, a.dx, bypass(p, on));
+  gradient_sweep<T> const sweep(on.code.of<T>(), s.xhat, s.gradient, a.x, a.dy, e, a.dx, bypass(p, on));
   auto const algebra = [&](channels const& at) {
     finish_sums(reduction, on.code, at, a.mean, a.sigma, s.sum_dy, s.sum_dy_xhat);
     narrow_gradient(p, o, on.code, at, count, a.sigma, a.gamma, r, s.sum_dy, s.sum_dy_xhat, s.gradient);
   };
   s.xhat.narrow(o, on, a.mean, a.sigma);
+  s.gate.narrow(p, o, on, a.mean, a.sigma, r, d, a.gamma, a.beta);
   if (a.dx != nullptr) run_passes(o, sizeof(T), on.exec, reduction, algebra, sweep_after{o, selected, sweep});
   else run_passes(o, sizeof(T), on.exec, reduction, algebra, no_sweep());
   write_parameters(p.shape, p, on.code, r, d, s.sum_dy, s.sum_dy_xhat, a.dgamma, a.dbeta);
@@ -190,9 +246,10 @@ template <class T> void backward_reduce_as(problem const& p, renorm_backward_red
   reduce_scratch<T> const s(p, memory);
   order const& o = s.order;
   selection<T> const selected(p, o, s.selected, a.mask, on.exec);
-  auto const sums = sums_of<T>(on, a.x, a.dy, s.xhat);
+  auto const sums = sums_of<T>(on, a.x, a.dy, s.xhat, s.gate.epilogue(p, a.z, nullptr));
   reduction<T, grad_sums<T>> const reduction(o, s.sums, selected, sums);
   s.xhat.narrow(o, on, a.mean, a.sigma);
+  s.gate.narrow(p, o, on, a.mean, a.sigma, p.batch_renorm ? a.r : nullptr, p.batch_renorm ? a.d : nullptr, a.gamma, a.beta);
   auto const algebra = [&](channels const& at) { finish_sums(reduction, on.code, at, a.mean, a.sigma, a.sum_dy, a.sum_dy_xhat); };
   run_passes(o, sizeof(T), on.exec, reduction, algebra, no_sweep());
 }
@@ -207,23 +264,36 @@ template <class T> void backward_apply_as(problem const& p, renorm_backward_appl
   selection<T> const selected(p, o, s.selected, a.mask, on.exec);
   std::int64_t const* const count = counts_of(a.count, selected, s.count);
   s.xhat.narrow(o, on, a.mean, a.sigma);
+  s.gate.narrow(p, o, on, a.mean, a.sigma, r, d, a.gamma, a.beta);
   for_each_group(o, on.exec, [&](std::size_t g) {
     narrow_gradient(p, o, on.code, {o.shape, g}, count, a.sigma, a.gamma, r, a.sum_dy, a.sum_dy_xhat, s.gradient);
   });
-  sweep_all(o, selected, on.exec, gradient_sweep<T>(on.code.of<T>(), s.xhat, s.gradient, a.x, a.dy, a.dx, bypass(p, on)));
+  grad_epilogue<T> const e = s.gate.epilogue(p, a.z, a.dz);
+  sweep_all(o, selected, on.exec, gradient_sweep<T>(on.code.of<T>(), s.xhat, s.gradient, a.x, a.dy, e, a.dx, bypass(p, on)));
 }
 
-// dgamma needs x; dbeta alone is the same reduction with dy in its place.
+// dgamma and relu need x; dbeta alone is the same reduction with dy in its place.
 template <class T> void inference_parameters(problem const& p, renorm_inference_backward_args const& a, call const& on,
                                              inference_backward_scratch<T> const& s, selection<T> const& selected) {
   order const& o = s.order;
-  void const* const x = a.dgamma != nullptr ? a.x : a.dy;
-  auto const sums = sums_of<T>(on, x, a.dy, s.xhat);
+  void const* const x = p.relu || a.dgamma != nullptr ? a.x : a.dy;
+  auto const sums = sums_of<T>(on, x, a.dy, s.xhat, s.gate.epilogue(p, a.z, nullptr));
   reduction<T, grad_sums<T>> const reduction(o, s.sums, selected, sums);
-  s.xhat.narrow(o, on, s.mean, s.sigma);
   auto const algebra = [&](channels const& at) { finish_sums(reduction, on.code, at, s.mean, s.sigma, s.sum_dy, s.sum_dy_xhat); };
   run_passes(o, sizeof(T), on.exec, reduction, algebra, no_sweep());
   write_parameters(o.shape, p, on.code, nullptr, nullptr, s.sum_dy, s.sum_dy_xhat, a.dgamma, a.dbeta);
+}
+
+// dx = gamma/sigma * g, dz = g: the sweep of training with c1 and c2 0. Where x decides nothing, dy stands in for it.
+template <class T> void inference_dx_dz(problem const& p, renorm_inference_backward_args const& a, call const& on,
+                                        inference_backward_scratch<T> const& s, selection<T> const& selected) {
+  clear(s.sum_dy, p.shape.c);
+  clear(s.sum_dy_xhat, p.shape.c);
+  std::int64_t const count = 1;
+  narrow_gradient(p, s.order, on.code, {s.order.shape, 0}, &count, s.sigma, a.gamma, nullptr, s.sum_dy, s.sum_dy_xhat, s.gradient);
+  grad_epilogue<T> const e = s.gate.epilogue(p, a.z, a.dz);
+  void const* const x = p.relu ? a.x : a.dy;
+  sweep_all(s.order, selected, on.exec, gradient_sweep<T>(on.code.of<T>(), s.xhat, s.gradient, x, a.dy, e, a.dx, bypass(p, on)));
 }
 
 // dx = gamma/sigma * dy: the affine sweep with center and shift 0.
@@ -234,7 +304,7 @@ template <class T> void inference_dx(problem const& p, renorm_inference_backward
   map_forward(p, on.code, all, s.mean, s.sigma, nullptr, nullptr, a.gamma, nullptr, map);
   clear(map.center, p.shape.c);
   s.affine.narrow(s.order, on.code, all, map.center, map.scale, map.shift);
-  sweep_all(s.order, selected, on.exec, affine_sweep<T>(on.code.of<T>(), s.affine, a.dy, a.dx, bypass(p, on)));
+  sweep_all(s.order, selected, on.exec, affine_sweep<T>(on.code.of<T>(), s.affine, a.dy, {}, a.dx, bypass(p, on)));
 }
 
 template <class T> void inference_backward_as(problem const& p, renorm_inference_backward_args const& a, call const& on) {
@@ -242,8 +312,13 @@ template <class T> void inference_backward_as(problem const& p, renorm_inference
   inference_backward_scratch<T> const s(p, memory);
   selection<T> const selected(p, s.order, s.selected, a.mask, on.exec);
   on.code.channel.deviation(p.shape.c, p.running_statistics(a.running_mean, a.running_var), s.mean, s.sigma);
-  if (a.dgamma != nullptr || a.dbeta != nullptr) inference_parameters(p, a, on, s, selected);
-  if (a.dx != nullptr) inference_dx(p, a, on, s, selected);
+  bool const parameters = a.dgamma != nullptr || a.dbeta != nullptr, fused = p.relu || p.add;
+  if (parameters || fused) s.xhat.narrow(s.order, on, s.mean, s.sigma);
+  s.gate.narrow(p, s.order, on, s.mean, s.sigma, nullptr, nullptr, a.gamma, a.beta);
+  if (parameters) inference_parameters(p, a, on, s, selected);
+  if (a.dx == nullptr) return;
+  if (fused) inference_dx_dz(p, a, on, s, selected);
+  else inference_dx(p, a, on, s, selected);
 }
 
 }  // namespace

@@ -65,11 +65,12 @@ template <class T> moments_sums<T> sums_of(order const& o, call const& on, void 
 
 // Where a mask leaves values out, the output is written again.
 bool bypass(problem const& p, call const& on) {
-  return p.mask == mask::none && output_bypasses_cache(2 * p.tensor_bytes(), on.exec.threads);
+  return p.mask == mask::none && output_bypasses_cache((p.add ? 3 : 2) * p.tensor_bytes(), on.exec.threads);
 }
 
-template <class T> affine_sweep<T> sweep_of(problem const& p, affine_scratch<T> const& t, void const* x, void* y, call const& on) {
-  return {on.code.of<T>(), t, x, y, bypass(p, on)};
+template <class T>
+affine_sweep<T> sweep_of(problem const& p, affine_scratch<T> const& t, void const* x, void const* z, void* y, call const& on) {
+  return {on.code.of<T>(), t, x, {p.relu, p.add, p.add ? static_cast<T const*>(z) : nullptr}, y, bypass(p, on)};
 }
 
 template <class T> void train_as(problem const& p, renorm_train_args const& a, call const& on) {
@@ -85,7 +86,7 @@ template <class T> void train_as(problem const& p, renorm_train_args const& a, c
   selected.count_groups(count);
   auto const sums = sums_of<T>(o, on, a.x);
   reduction<T, moments_sums<T>> const moments(o, scratch.sums, selected, sums);
-  auto const sweep = sweep_of<T>(p, scratch.affine, a.x, a.y, on);
+  auto const sweep = sweep_of<T>(p, scratch.affine, a.x, a.z, a.y, on);
   auto const algebra = [&](channels const& at) {
     affine_map const& map = scratch.affine.map;
     moments.combine(at, mean, m2);
@@ -119,7 +120,7 @@ template <class T> void inference_as(problem const& p, renorm_inference_args con
   on.code.channel.deviation(p.shape.c, p.running_statistics(a.running_mean, a.running_var), scratch.mean, scratch.sigma);
   map_forward(p, on.code, all, scratch.mean, scratch.sigma, nullptr, nullptr, a.gamma, a.beta, map);
   scratch.affine.narrow(scratch.order, on.code, all, map.center, map.scale, map.shift);
-  sweep_all(scratch.order, selected, on.exec, sweep_of<T>(p, scratch.affine, a.x, a.y, on));
+  sweep_all(scratch.order, selected, on.exec, sweep_of<T>(p, scratch.affine, a.x, a.z, a.y, on));
 }
 
 template <class T> void apply_as(problem const& p, renorm_apply_args const& a, call const& on) {
@@ -129,7 +130,7 @@ template <class T> void apply_as(problem const& p, renorm_apply_args const& a, c
   order const& o = scratch.order;
   selection<T> const selected(p, o, scratch.selected, a.mask, on.exec);
   for_each_group(o, on.exec, [&](std::size_t g) { scratch.affine.narrow(o, on.code, {o.shape, g}, a.center, a.scale, a.shift); });
-  sweep_all(o, selected, on.exec, sweep_of<T>(p, scratch.affine, a.x, a.y, on));
+  sweep_all(o, selected, on.exec, sweep_of<T>(p, scratch.affine, a.x, a.z, a.y, on));
 }
 
 }  // namespace

@@ -15,6 +15,7 @@ struct problem {
   renorm::shape shape;
   renorm::order order;  // of shape
   renorm::mask mask;
+  bool relu, add;   // epilogue
   bool f64;         // tensors
   bool params_f64;  // gamma, beta and their gradients
   bool stats_f64;   // running statistics

@@ -35,8 +35,10 @@ template <class T> void repeat_for_sublanes(order const& o, T* row) {
 
 // The map y = scale*(x - center) + shift, in double and as the sweeps read it.
 template <class T> struct affine_scratch {
-  affine_map map;                   // [groups][c]
-  T *t_center, *t_scale, *t_shift;  // [groups][width]
+  affine_map map = {};                                            // [groups][c]
+  T *t_center = nullptr, *t_scale = nullptr, *t_shift = nullptr;  // [groups][width]
+
+  affine_scratch() = default;
 
   affine_scratch(order const& o, arena& memory) {
     std::size_t const statistics = o.shape.statistics(), columns = o.columns();
@@ -62,26 +64,29 @@ template <class T> struct masked_output {
   void clear(std::size_t offset, std::size_t count) const { memset(out + offset, 0, count * sizeof(T)); }
 };
 
-// y = scale*(x - center) + shift as a Sweep (op/sweep.hpp).
+// y = scale*(x - center) + shift, and the epilogue, as a Sweep (op/sweep.hpp).
 template <class T> struct affine_sweep : masked_output<T> {
   affine_coefficients<T> coefficients;
   T const* x;
+  epilogue<T> behind;
   bool stream;
 
-  affine_sweep(kernels<T> const& kernels, affine_scratch<T> const& t, void const* in, void* out, bool bypass)
+  affine_sweep(kernels<T> const& kernels, affine_scratch<T> const& t, void const* in, epilogue<T> const& e, void* out, bool bypass)
       : masked_output<T>{kernels, static_cast<T*>(out)},
         coefficients{t.t_center, t.t_scale, t.t_shift},
         x(static_cast<T const*>(in)),
-        stream(bypass && in != out) {}
+        behind(e),
+        stream(bypass && in != out && e.z != out) {}
 
   affine_coefficients<T> from(std::size_t column) const {
     return {coefficients.center + column, coefficients.scale + column, coefficients.shift + column};
   }
+  epilogue<T> behind_from(std::size_t offset) const { return {behind.relu, behind.add, behind.add ? behind.z + offset : nullptr}; }
   void planes(renorm::planes const& p, std::size_t offset, std::size_t column) const {
-    this->k.affine_plane(p, x + offset, from(column), this->out + offset, stream);
+    this->k.affine_plane(p, x + offset, from(column), behind_from(offset), this->out + offset, stream);
   }
   void pixels(renorm::pixels const& p, std::size_t offset, std::size_t column) const {
-    this->k.affine_pixels(p, x + offset, from(column), this->out + offset, stream);
+    this->k.affine_pixels(p, x + offset, from(column), behind_from(offset), this->out + offset, stream);
   }
   void finish() const { publish(stream); }
 };

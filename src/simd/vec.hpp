@@ -57,6 +57,7 @@ template <class T> struct vec {
   friend RENORM_INLINE vec operator*(vec a, vec b) { return {a.v * b.v}; }
   friend RENORM_INLINE vec operator/(vec a, vec b) { return {a.v / b.v}; }
   friend RENORM_INLINE bool operator<(vec a, vec b) { return a.v < b.v; }
+  friend RENORM_INLINE bool operator<=(vec a, vec b) { return a.v <= b.v; }
   friend RENORM_INLINE vec select(bool m, vec a, vec b) { return m ? a : b; }
 };
 
@@ -201,6 +202,7 @@ template <class T> struct vec {
   friend RENORM_INLINE vec operator*(vec a, vec b) { return {a.v * b.v}; }
   friend RENORM_INLINE vec operator/(vec a, vec b) { return {a.v / b.v}; }
   friend RENORM_INLINE mask operator<(vec a, vec b) { return a.v < b.v; }
+  friend RENORM_INLINE mask operator<=(vec a, vec b) { return a.v <= b.v; }
   friend RENORM_INLINE vec fma(vec a, vec b, vec c) { return {native<T>::fma(a.v, b.v, c.v)}; }
   friend RENORM_INLINE vec sqrt(vec a) { return {xsimd::sqrt(a.v)}; }
   friend RENORM_INLINE vec select(mask m, vec a, vec b) { return {xsimd::select(m, a.v, b.v)}; }

@@ -14,7 +14,7 @@ using array = std::vector<double>;
 
 struct problem {
   renorm_desc desc;
-  array x, dy;
+  array x, dy, z;
   array gamma, beta;                // empty: not given
   array running_mean, running_var;  // empty: not given
   std::int64_t num_batches = 0;
@@ -37,6 +37,14 @@ struct problem {
   bool valid(std::size_t i, std::size_t k) const { return desc.mask_kind == RENORM_MASK_NONE || mask[i * s() + k] != 0; }
   double count(std::size_t group) const;
 
+  bool relu() const { return desc.epilogue == RENORM_EPILOGUE_RELU || desc.epilogue == RENORM_EPILOGUE_ADD_RELU; }
+  bool add() const { return desc.epilogue == RENORM_EPILOGUE_ADD || desc.epilogue == RENORM_EPILOGUE_ADD_RELU; }
+  double activated(double v, std::size_t j) const {
+    double const argument = add() ? v + z[j] : v;
+    return relu() && argument < 0 ? 0 : argument;
+  }
+  // What of dy comes from before the activation whose result is y.
+  double gradient(double y, std::size_t j) const { return relu() && y <= 0 ? 0 : dy[j]; }
   bool has(std::uint32_t flag) const { return (desc.flags & flag) != 0; }
   double gamma_of(std::size_t channel) const { return gamma.empty() ? 1 : gamma[channel]; }
   double beta_of(std::size_t channel) const { return beta.empty() ? 0 : beta[channel]; }
@@ -60,7 +68,7 @@ inline double problem::count(std::size_t group) const {
 // Forward and backward results, and also how far each may be off. Statistics are [groups][c]. An empty array is not there.
 struct values {
   array y, mean, var, sigma, r, d, running_mean, running_var;
-  array dx, dgamma, dbeta;
+  array dx, dgamma, dbeta, dz;
 };
 
 // f(name, array of each...) for every kind of result.
@@ -76,6 +84,7 @@ template <class F, class... V> void for_each_array(F const& f, V&... v) {
   f("dx", v.dx...);
   f("dgamma", v.dgamma...);
   f("dbeta", v.dbeta...);
+  f("dz", v.dz...);
 }
 
 inline renorm_desc make_desc(std::int64_t n, std::int64_t c, std::int64_t s) {

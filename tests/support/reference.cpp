@@ -62,13 +62,15 @@ void train(population const& of, double m, values& v) {
 
   double const r = v.r[of.at], d = v.d[of.at];
   auto const xhat = [&](std::size_t j) { return deviation(j) / sigma; };
-  double const s1 = static_cast<double>(of.sum([&](std::size_t j) { return p.dy[j]; }));
-  double const s2 = static_cast<double>(of.sum([&](std::size_t j) { return p.dy[j] * xhat(j); }));
+  auto const g = [&](std::size_t j) { return p.gradient(v.y[j], j); };
+  of.for_each([&](std::size_t j) { v.y[j] = p.activated(gamma * (r * xhat(j) + d) + beta, j); });
+  double const s1 = static_cast<double>(of.sum([&](std::size_t j) { return g(j); }));
+  double const s2 = static_cast<double>(of.sum([&](std::size_t j) { return g(j) * xhat(j); }));
   v.dgamma[of.channel] += r * s2 + d * s1;
   v.dbeta[of.channel] += s1;
   of.for_each([&](std::size_t j) {
-    v.y[j] = gamma * (r * xhat(j) + d) + beta;
-    v.dx[j] = gamma * r / sigma * (p.dy[j] - s1 / m - xhat(j) * s2 * factor / m);
+    if (p.add()) v.dz[j] = g(j);
+    v.dx[j] = gamma * r / sigma * (g(j) - s1 / m - xhat(j) * s2 * factor / m);
   });
 }
 
@@ -77,11 +79,13 @@ void infer(population const& of, values& v) {
   std::size_t const c = of.channel;
   double const sigma = running_sigma(p, c), gamma = p.gamma_of(c), beta = p.beta_of(c);
   auto const xhat = [&](std::size_t j) { return (p.x[j] - p.running_mean[c]) / sigma; };
-  v.dgamma[c] = static_cast<double>(of.sum([&](std::size_t j) { return p.dy[j] * xhat(j); }));
-  v.dbeta[c] = static_cast<double>(of.sum([&](std::size_t j) { return p.dy[j]; }));
+  auto const g = [&](std::size_t j) { return p.gradient(v.y[j], j); };
+  of.for_each([&](std::size_t j) { v.y[j] = p.activated(gamma * xhat(j) + beta, j); });
+  v.dgamma[c] = static_cast<double>(of.sum([&](std::size_t j) { return g(j) * xhat(j); }));
+  v.dbeta[c] = static_cast<double>(of.sum([&](std::size_t j) { return g(j); }));
   of.for_each([&](std::size_t j) {
-    v.y[j] = gamma * xhat(j) + beta;
-    v.dx[j] = gamma / sigma * p.dy[j];
+    if (p.add()) v.dz[j] = g(j);
+    v.dx[j] = gamma / sigma * g(j);
   });
 }
 
@@ -95,6 +99,7 @@ double running_sigma(problem const& p, std::size_t channel) {
 values reference_training(problem const& p) {
   values v;
   v.y = v.dx = array(p.x.size());
+  if (p.add()) v.dz = v.y;
   v.mean = v.var = v.sigma = v.d = array(p.statistics());
   v.r = array(p.statistics(), 1);
   v.dgamma = v.dbeta = array(p.c());
@@ -116,6 +121,7 @@ values reference_training(problem const& p) {
 values reference_inference(problem const& p) {
   values v;
   v.y = v.dx = array(p.x.size());
+  if (p.add()) v.dz = v.y;
   v.dgamma = v.dbeta = array(p.c());
   for (std::size_t c = 0; c < p.c(); ++c) infer({p, all_groups, c}, v);
   return v;

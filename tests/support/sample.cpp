@@ -1,6 +1,8 @@
 #include "support/sample.hpp"
 
 #include "support/random.hpp"
+#include "support/reference.hpp"
+#include "support/tolerance.hpp"
 
 #include <cmath>
 
@@ -68,6 +70,21 @@ template <class KindOf> problem make_problem(renorm_desc const& desc, std::uint6
 
 problem random_problem(renorm_desc const& desc, std::uint64_t seed, kind data) {
   return make_problem(desc, seed, [&](std::size_t) { return data; });
+}
+
+problem fused(problem p, renorm_epilogue epilogue, bool training) {
+  generator random(9);
+  p.desc.epilogue = epilogue;
+  if (p.add())
+    for (std::size_t j = 0; j < p.x.size(); ++j) p.z.push_back(exact(random.normal()));
+  if (!p.relu()) return p;
+  problem argument = p;
+  argument.desc.epilogue = p.add() ? RENORM_EPILOGUE_ADD : RENORM_EPILOGUE_NONE;
+  values const want = training ? reference_training(argument) : reference_inference(argument);
+  values const allowed = training ? training_tolerance(argument, want) : inference_tolerance(argument, want);
+  for (std::size_t j = 0; j < p.x.size(); ++j)
+    if (std::abs(want.y[j]) <= allowed.y[j]) p.dy[j] = 0;
+  return p;
 }
 
 problem masked(problem p, renorm_mask_kind kind, std::uint64_t seed) {

@@ -174,6 +174,9 @@ class step {
     a.dx = b.dx;
     a.dgamma = b.dgamma;
     a.dbeta = b.dbeta;
+    a.beta = memory_.params(p_.beta);
+    a.z = b.z;
+    a.dz = b.dz;
     a.mask = memory_.mask();
     renorm_exec const exec = memory_.exec(RENORM_OP_INFERENCE_BACKWARD);
     RENORM_EXPECT_OK(renorm_inference_backward(&p_.desc, &a, &exec));
@@ -183,13 +186,16 @@ class step {
 
  private:
   struct backward_arrays {
-    void *x, *dy, *dx, *dgamma, *dbeta;
+    void *x, *dy, *dx, *dgamma, *dbeta, *z, *dz;
   };
 
-  void* output_of_forward(void* x) { return how_.alias == aliasing::none ? memory_.tensor() : x; }
+  void* addend() { return p_.add() ? memory_.tensor(p_.z) : nullptr; }
+  void* output_of_forward(void* x, void* z) {
+    return how_.alias == aliasing::none ? memory_.tensor() : how_.alias == aliasing::onto_dy && z != nullptr ? z : x;
+  }
 
   void forward(saved_statistics const& saved, running_statistics const& running) {
-    void *const x = memory_.tensor(p_.x), *const y = output_of_forward(x);
+    void *const x = memory_.tensor(p_.x), *const z = addend(), *const y = output_of_forward(x, z);
     std::int64_t* const nonfinite = memory_.integer(-1);
     auto a = make_args<renorm_train_args>();
     a.x = x;
@@ -199,6 +205,7 @@ class step {
     a.running_var = running.var;
     a.num_batches = running.num_batches;
     a.y = y;
+    a.z = z;
     a.mean = saved.mean;
     a.sigma = saved.sigma;
     a.r = saved.r;
@@ -260,7 +267,7 @@ class step {
   }
 
   void infer_whole(void const* mean, void const* var) {
-    void *const x = memory_.tensor(p_.x), *const y = output_of_forward(x);
+    void *const x = memory_.tensor(p_.x), *const z = addend(), *const y = output_of_forward(x, z);
     auto a = make_args<renorm_inference_args>();
     a.x = x;
     a.gamma = memory_.params(p_.gamma);
@@ -268,6 +275,7 @@ class step {
     a.running_mean = mean;
     a.running_var = var;
     a.y = y;
+    a.z = z;
     a.mask = memory_.mask();
     renorm_exec const exec = memory_.exec(RENORM_OP_INFERENCE);
     RENORM_EXPECT_OK(renorm_inference(&p_.desc, &a, &exec));
@@ -295,7 +303,9 @@ class step {
     a.center = coefficients.center;
     a.scale = coefficients.scale;
     a.shift = coefficients.shift;
-    a.y = output_of_forward(x);
+    void* const z = addend();
+    a.z = z;
+    a.y = output_of_forward(x, z);
     a.mask = memory_.mask();
     exec = memory_.exec(RENORM_OP_APPLY);
     RENORM_EXPECT_OK(renorm_apply(&p_.desc, &a, &exec));
@@ -305,13 +315,16 @@ class step {
   backward_arrays prepare_backward() {
     void *const x = memory_.tensor(p_.x), *const dy = memory_.tensor(p_.dy);
     void* const dx = how_.alias == aliasing::onto_dy ? dy : how_.alias == aliasing::onto_x ? x : memory_.tensor();
-    return {x, dy, dx, memory_.params(), memory_.params()};
+    void* const z = addend();
+    void* const dz = z == nullptr ? nullptr : how_.alias == aliasing::onto_dy ? z : how_.alias == aliasing::onto_x ? dy : memory_.tensor();
+    return {x, dy, dx, memory_.params(), memory_.params(), z, dz};
   }
 
   void read_gradients(backward_arrays const& b) {
     out_.dx = memory_.read_tensor(b.dx);
     out_.dgamma = memory_.read_params(b.dgamma);
     out_.dbeta = memory_.read_params(b.dbeta);
+    if (b.dz != nullptr) out_.dz = memory_.read_tensor(b.dz);
   }
 
   template <class Args> Args gradient_args(saved_statistics const& saved, backward_arrays const& b) {
@@ -327,6 +340,9 @@ class step {
     a.dx = b.dx;
     a.dgamma = b.dgamma;
     a.dbeta = b.dbeta;
+    a.beta = memory_.params(p_.beta);
+    a.z = b.z;
+    a.dz = b.dz;
     a.mask = memory_.mask();
     return a;
   }
@@ -346,6 +362,11 @@ class step {
     sums.sum_dy = memory_.saved();
     sums.sum_dy_xhat = memory_.saved();
     sums.mask = memory_.mask();
+    sums.gamma = memory_.params(p_.gamma);
+    sums.beta = memory_.params(p_.beta);
+    sums.r = saved.r;
+    sums.d = saved.d;
+    sums.z = b.z;
     renorm_exec exec = memory_.exec(RENORM_OP_BACKWARD_REDUCE);
     RENORM_EXPECT_OK(renorm_backward_reduce(&p_.desc, &sums, &exec));
 
@@ -370,7 +391,11 @@ struct shard {
   void *x, *dy, *y, *dx;
 
   shard(problem const& batch, std::size_t first, std::size_t last)
-      : p(samples_of(batch, first, last)), memory(p, how), x(memory.tensor(p.x)), dy(memory.tensor(p.dy)), y(memory.tensor()),
+      : p(samples_of(batch, first, last)),
+        memory(p, how),
+        x(memory.tensor(p.x)),
+        dy(memory.tensor(p.dy)),
+        y(memory.tensor()),
         dx(memory.tensor()) {}
 
   static problem samples_of(problem batch, std::size_t first, std::size_t last) {

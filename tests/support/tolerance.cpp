@@ -97,6 +97,7 @@ class analysis {
         u_running_(unit_roundoff(dtype_or(p.desc.stats_dtype, p.desc.dtype))),
         tiny_(p.desc.dtype == RENORM_F64 ? std::numeric_limits<double>::denorm_min() : std::numeric_limits<float>::denorm_min()) {
     allowed_.y = allowed_.dx = array(p.x.size());
+    allowed_.dz = array(want.dz.size());  // some of dy, unchanged
     allowed_.dgamma = allowed_.dbeta = array(p.c());
     if (want.running_mean.empty()) return;
     allowed_.running_mean = allowed_.running_var = array(p.c());
@@ -126,6 +127,13 @@ class analysis {
                            double r_error, double d, double d_error);
   double carried_mean(std::size_t c) const { return carried_.running_mean.empty() ? 0 : carried_.running_mean[c]; }
   double carried_sigma(std::size_t c) const;
+
+  // What the roundings of y and of what it is the sum of grow with, v being at least the affine map's value: y alone shows nothing of
+  // sums that ReLU or z take away.
+  double size_of_sums(double v, std::size_t j) const {
+    if (p_.desc.epilogue == RENORM_EPILOGUE_NONE) return std::abs(want_.y[j]);
+    return p_.add() ? 2 * v + std::abs(p_.z[j]) : v;
+  }
 
   template <class F> void for_channel(population const& of, std::size_t c, F const& f) const {
     for_each_position(p_, of.group, [&](std::size_t i, std::size_t k) { f(p_.at(i, c, k)); });
@@ -200,7 +208,7 @@ void analysis::train(population const& of, std::size_t c) {
 
   // y = scale*(x - center) + shift: x - center, scale, their product and shift are rounded, then the sum.
   for_channel(of, c, [&](std::size_t j) {
-    double const h = std::abs(p_.x[j] - mean) / sigma, y = std::abs(want_.y[j]);
+    double const h = std::abs(p_.x[j] - mean) / sigma, y = size_of_sums(gamma * r * h + shift, j);
     double const statistics = gamma * (r * (xhat_error + h * (sigma_error + r_error)) + d_error);
     allowed_.y[j] = statistics + u_ * (3 * gamma * r * h + shift + y) + reference_ * (y + a.max_y) + 2 * tiny_;
   });
@@ -263,7 +271,7 @@ void analysis::infer(population const& of, std::size_t c) {
   double const xhat_error = carried_mean(c) / sigma, sigma_error = carried_sigma(c) + 4 * w;
   parameter_gradients(of, c, a, xhat_error, sigma_error, 1, 0, 0, 0);
   for_channel(of, c, [&](std::size_t j) {
-    double const h = std::abs(p_.x[j] - mean) / sigma, y = std::abs(want_.y[j]);
+    double const h = std::abs(p_.x[j] - mean) / sigma, y = size_of_sums(gamma * h + beta, j);
     allowed_.y[j] = gamma * (xhat_error + h * (sigma_error + 3 * u_)) + u_ * (beta + y) + reference_ * (y + a.max_y) + 2 * tiny_;
     double const dx = gamma / sigma * std::abs(p_.dy[j]);  // scale, product
     allowed_.dx[j] = dx * (2 * u_ + sigma_error + 2 * reference_) + 2 * tiny_;
@@ -295,12 +303,18 @@ values analysis::inference() {
 
 double unit_roundoff(renorm_dtype dtype) { return dtype == RENORM_F64 ? w : std::numeric_limits<float>::epsilon() / 2; }
 
+// The same with what is left of dy in its place.
+static problem behind_activation(problem p, values const& want) {
+  for (std::size_t j = 0; j < p.dy.size(); ++j) p.dy[j] = p.gradient(want.y[j], j);
+  return p;
+}
+
 values training_tolerance(problem const& p, values const& want, double reference, values const& carried) {
-  return p.per_channel() == 0 ? no_tolerance(want) : analysis(p, want, reference, carried).training();
+  return p.per_channel() == 0 ? no_tolerance(want) : analysis(behind_activation(p, want), want, reference, carried).training();
 }
 
 values inference_tolerance(problem const& p, values const& want, double reference, values const& carried) {
-  return p.per_channel() == 0 ? no_tolerance(want) : analysis(p, want, reference, carried).inference();
+  return p.per_channel() == 0 ? no_tolerance(want) : analysis(behind_activation(p, want), want, reference, carried).inference();
 }
 
 }  // namespace renorm_test
