@@ -46,9 +46,7 @@ template <class Args> std::size_t list_gate(problem const& p, Args const& a, std
 }
 
 template <class Args> void list_dz(problem const& p, Args const& a, std::size_t dy, std::size_t z, arrays& v) {
-  if (!p.add) return;
-  v.optional_output("args->dz", a.dz, p.tensor_bytes());
-  v.in_place(dy, z);
+  if (p.add) v.optional_output("args->dz", a.dz, p.tensor_bytes(), {dy, z});
 }
 
 // dz is written by the sweep that writes dx.
@@ -77,8 +75,7 @@ struct train {
     v.optional_output("args->count", a.count, count_bytes(p));
     v.optional_output("args->nonfinite", a.nonfinite, sizeof(std::int64_t));
     v.optional_output("args->m2", a.m2, statistics_bytes(p));
-    v.output("args->y", a.y, p.tensor_bytes());
-    v.in_place(x, z);
+    v.output("args->y", a.y, p.tensor_bytes(), {x, z});
   }
   static renorm_status check(problem const& p, args const& a) {
     bool const any = a.running_mean != nullptr || a.running_var != nullptr || (p.batch_renorm && p.shape.c > 0);
@@ -103,8 +100,7 @@ struct inference {
     v.optional_input("args->beta", a.beta, param_bytes(p));
     v.input("args->running_mean", a.running_mean, running_bytes(p));
     v.input("args->running_var", a.running_var, running_bytes(p));
-    v.output("args->y", a.y, p.tensor_bytes());
-    v.in_place(x, z);
+    v.output("args->y", a.y, p.tensor_bytes(), {x, z});
   }
   static renorm_status check(problem const& p, args const& a) { return check_lengths(name, p, a.mask); }
   static std::size_t workspace(problem const& p) { return op::inference_workspace(p); }
@@ -128,8 +124,7 @@ struct backward {
     v.optional_input("args->count", a.count, count_bytes(p));
     v.optional_output("args->dgamma", a.dgamma, param_bytes(p));
     v.optional_output("args->dbeta", a.dbeta, param_bytes(p));
-    v.optional_output("args->dx", a.dx, p.tensor_bytes());
-    v.in_place(x, dy);
+    v.optional_output("args->dx", a.dx, p.tensor_bytes(), {x, dy});
     list_dz(p, a, dy, z, v);
   }
   static renorm_status check(problem const& p, args const& a) {
@@ -154,8 +149,7 @@ struct inference_backward {
     v.input("args->running_var", a.running_var, running_bytes(p));
     v.optional_output("args->dgamma", a.dgamma, param_bytes(p));
     v.optional_output("args->dbeta", a.dbeta, param_bytes(p));
-    v.optional_output("args->dx", a.dx, p.tensor_bytes());
-    v.in_place(x, dy);
+    v.optional_output("args->dx", a.dx, p.tensor_bytes(), {x, dy});
     list_dz(p, a, dy, z, v);
   }
   static renorm_status check(problem const& p, args const& a) {
@@ -185,12 +179,12 @@ struct merge {
   using args = renorm_merge_args;
   static constexpr char const* name = "renorm_merge";
   static void list(problem const& p, args const& a, arrays& v) {
-    v.output("args->count", a.count, count_bytes(p));
-    v.output("args->mean", a.mean, statistics_bytes(p));
-    v.output("args->m2", a.m2, statistics_bytes(p));
     v.input("args->other_count", a.other_count, count_bytes(p));
     v.input("args->other_mean", a.other_mean, statistics_bytes(p));
     v.input("args->other_m2", a.other_m2, statistics_bytes(p));
+    v.output("args->count", a.count, count_bytes(p));
+    v.output("args->mean", a.mean, statistics_bytes(p));
+    v.output("args->m2", a.m2, statistics_bytes(p));
   }
   static renorm_status check(problem const& p, args const& a) {
     if (auto s = check_counts(name, "args->count", a.count, p.shape.groups)) return s;
@@ -283,8 +277,7 @@ struct apply {
     v.input("args->center", a.center, statistics_bytes(p));
     v.input("args->scale", a.scale, statistics_bytes(p));
     v.input("args->shift", a.shift, statistics_bytes(p));
-    v.output("args->y", a.y, p.tensor_bytes());
-    v.in_place(x, z);
+    v.output("args->y", a.y, p.tensor_bytes(), {x, z});
   }
   static renorm_status check(problem const& p, args const& a) { return check_lengths(name, p, a.mask); }
   static std::size_t workspace(problem const& p) { return op::apply_workspace(p); }
@@ -335,8 +328,7 @@ struct backward_apply {
     v.input("args->sum_dy_xhat", a.sum_dy_xhat, statistics_bytes(p));
     v.optional_output("args->dgamma", a.dgamma, param_bytes(p));
     v.optional_output("args->dbeta", a.dbeta, param_bytes(p));
-    v.optional_output("args->dx", a.dx, p.tensor_bytes());
-    v.in_place(x, dy);
+    v.optional_output("args->dx", a.dx, p.tensor_bytes(), {x, dy});
     list_dz(p, a, dy, z, v);
   }
   static renorm_status check(problem const& p, args const& a) {

@@ -139,43 +139,26 @@ renorm_status read_exec(renorm_exec const* from, renorm_exec& to, char const* fu
   return RENORM_OK;
 }
 
-renorm_status arrays::check_present(list const& l) const {
-  for (std::size_t i = 0; i < l.count; ++i)
-    if (l.missing[i]) return fail(RENORM_ERROR_NULL, "%s: %s is NULL", function_, l.name[i]);
-  return RENORM_OK;
-}
+// Negative if they overlap.
+inline std::intptr_t arrays::overlap(std::size_t i, std::size_t j) const { return (begin_[i] - end_[j]) & (begin_[j] - end_[i]); }
 
-// The sign of the result says whether [begin, end) and [other_begin, other_end) overlap.
-static std::intptr_t overlap(std::intptr_t begin, std::intptr_t end, std::intptr_t other_begin, std::intptr_t other_end) {
-  return (other_begin - end) & (begin - other_end);
+renorm_status arrays::check_shared(std::size_t output) const {
+  for (std::size_t i = 0; i < output; ++i) {
+    bool const same = begin_[i] == begin_[output] && end_[i] == end_[output], allowed = i == as_[output].one || i == as_[output].other;
+    if (overlap(i, output) < 0 && !(same && allowed))
+      return fail(RENORM_ERROR_ALIAS, "%s: %s overlaps %s", function_, name_[output], name_[i]);
+  }
+  return RENORM_OK;
 }
 
 // Without a branch a pair: this is a fair part of the smallest calls.
-renorm_status arrays::check_apart(std::size_t output, list const& others, std::size_t first) const {
-  std::intptr_t any = 0;
-  for (std::size_t i = first; i < others.count; ++i)
-    any |= overlap(outputs_.begin[output], outputs_.end[output], others.begin[i], others.end[i]);
-  return any < 0 ? fail_overlap(output, others, first) : RENORM_OK;
-}
-
-renorm_status arrays::fail_overlap(std::size_t output, list const& others, std::size_t first) const {
-  std::intptr_t const begin = outputs_.begin[output], end = outputs_.end[output];
-  auto const allowed = [&](std::size_t i) {
-    bool const named = &others == &inputs_ && (may_be_[output] >> i & 1) != 0;
-    return named && begin == others.begin[i] && end == others.end[i];
-  };
-  for (std::size_t i = first; i < others.count; ++i)
-    if (overlap(begin, end, others.begin[i], others.end[i]) < 0 && !allowed(i))
-      return fail(RENORM_ERROR_ALIAS, "%s: %s overlaps %s", function_, outputs_.name[output], others.name[i]);
-  return RENORM_OK;
-}
-
 renorm_status arrays::check() const {
-  if (auto s = check_present(inputs_)) return s;
-  if (auto s = check_present(outputs_)) return s;
-  for (std::size_t i = 0; i < outputs_.count; ++i) {
-    if (auto s = check_apart(i, inputs_, 0)) return s;
-    if (auto s = check_apart(i, outputs_, i + 1)) return s;
+  if (missing_ != nullptr) return fail(RENORM_ERROR_NULL, "%s: %s is NULL", function_, missing_);
+  for (std::size_t output = inputs_; output < count_; ++output) {
+    std::intptr_t any = 0;
+    for (std::size_t i = 0; i < output; ++i) any |= overlap(i, output);
+    if (any < 0)
+      if (auto s = check_shared(output)) return s;
   }
   return RENORM_OK;
 }

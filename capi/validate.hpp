@@ -33,49 +33,55 @@ template <class S> renorm_status read_struct(S const* from, S& to, char const* f
 renorm_status read_desc(renorm_desc const* from, problem& p, char const* function);
 renorm_status read_exec(renorm_exec const* from, renorm_exec& to, char const* function);
 
-// The arrays of a call: which must be there, and which may share memory.
+// The arrays of a call: which must be there, and which may share memory. Inputs are listed before outputs.
 class arrays {
  public:
+  static constexpr std::size_t most = 24, unlisted = most;
+
+  // Inputs that an output may be, exactly.
+  struct in_place {
+    std::size_t one, other;
+  };
+  static constexpr in_place nowhere = {unlisted, unlisted};
+
   explicit arrays(char const* function) : function_(function) {}
 
-  // An array of no bytes may be NULL. Inputs are known by the number that adding them returns.
-  std::size_t input(char const* name, void const* data, std::size_t bytes) { return inputs_.add(name, data, bytes, true); }
-  std::size_t optional_input(char const* name, void const* data, std::size_t bytes) { return inputs_.add(name, data, bytes, false); }
-  void output(char const* name, void* data, std::size_t bytes) { outputs_.add(name, data, bytes, true); }
-  void optional_output(char const* name, void* data, std::size_t bytes) { outputs_.add(name, data, bytes, false); }
-
-  // The output added last may be exactly one of these inputs.
-  void in_place(std::size_t input, std::size_t other_input) { may_be_[outputs_.count - 1] = 1u << input | 1u << other_input; }
+  // An array of no bytes may be NULL, and is not listed. Inputs are known by the number that is returned.
+  std::size_t input(char const* name, void const* data, std::size_t bytes) { return list_input(name, data, bytes, true); }
+  std::size_t optional_input(char const* name, void const* data, std::size_t bytes) { return list_input(name, data, bytes, false); }
+  void output(char const* name, void* data, std::size_t bytes, in_place as = nowhere) { list(name, data, bytes, true, as); }
+  void optional_output(char const* name, void* data, std::size_t bytes, in_place as = nowhere) { list(name, data, bytes, false, as); }
 
   renorm_status check() const;
 
  private:
-  // Addresses as signed numbers, which all user space addresses fit: the sign of a difference is a comparison. An array of no bytes
-  // is at 0, before all others.
-  struct list {
-    static constexpr std::size_t most = 14;
-    std::size_t count = 0;
-    std::intptr_t begin[most], end[most];
-    char const* name[most];
-    bool missing[most];
-
-    std::size_t add(char const* name_of, void const* data, std::size_t bytes, bool required) {
-      bool const present = data != nullptr && bytes > 0;
-      begin[count] = present ? reinterpret_cast<std::intptr_t>(data) : 0;
-      end[count] = present ? begin[count] + static_cast<std::intptr_t>(bytes) : 0;
-      name[count] = name_of;
-      missing[count] = required && data == nullptr && bytes > 0;
-      return count++;
+  std::size_t list(char const* name, void const* data, std::size_t bytes, bool required, in_place as) {
+    if (data == nullptr || bytes == 0) {
+      if (required && bytes > 0 && missing_ == nullptr) missing_ = name;
+      return unlisted;
     }
-  };
+    begin_[count_] = reinterpret_cast<std::intptr_t>(data);
+    end_[count_] = begin_[count_] + static_cast<std::intptr_t>(bytes);
+    name_[count_] = name;
+    as_[count_] = as;
+    return count_++;
+  }
+  std::size_t list_input(char const* name, void const* data, std::size_t bytes, bool required) {
+    std::size_t const number = list(name, data, bytes, required, nowhere);
+    inputs_ = count_;
+    return number;
+  }
 
-  renorm_status check_present(list const& l) const;
-  renorm_status check_apart(std::size_t output, list const& others, std::size_t first) const;
-  renorm_status fail_overlap(std::size_t output, list const& others, std::size_t first) const;
+  std::intptr_t overlap(std::size_t i, std::size_t j) const;
+  renorm_status check_shared(std::size_t output) const;
 
   char const* function_;
-  list inputs_, outputs_;
-  std::uint32_t may_be_[list::most] = {};  // by output: a bit for each input
+  char const* missing_ = nullptr;  // the first
+  std::size_t count_ = 0, inputs_ = 0;
+  // Addresses as signed numbers, which all user space addresses fit: the sign of a difference is a comparison.
+  std::intptr_t begin_[most], end_[most];
+  char const* name_[most];
+  in_place as_[most];
 };
 
 }  // namespace renorm::capi
