@@ -47,7 +47,7 @@ void affine_runs(planes const& p, T const* x, affine_coefficients<T> const& a, T
       std::size_t const run = i * p.sample_pitch + c * p.channel_pitch;
       V const center = V::set(a.center[c]), scale = V::set(a.scale[c]), shift = V::set(a.shift[c]);
       sweep_to<V>(y + run, p.length, stream && is_long_run<T>(p.length), [&](std::size_t j, auto k, auto store) RENORM_LAMBDA {
-        read_ahead<V>(x + run + j, j, p.ahead);
+        read_ahead<V>(store, x + run + j, j, p.ahead);
         V const value = fma(scale, V::load(x + run + j, k, center) - center, shift);
         store(finish<Fused>(value, z, run + j, k), y + run + j, k);
       });

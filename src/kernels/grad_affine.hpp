@@ -82,8 +82,8 @@ template <class Fused, class V, class T> void grad_affine_runs(planes const& p, 
       std::size_t const run = i * p.sample_pitch + c * p.channel_pitch;
       auto const k = grad_registers<Fused, V>::load(g, e, [&](T const* values) RENORM_LAMBDA { return V::set(values[c]); });
       sweep_to<V>(dx + run, p.length, stream && is_long_run<T>(p.length), [&](std::size_t j, auto n, auto store) RENORM_LAMBDA {
-        read_ahead<V>(x + run + j, j, p.ahead);
-        read_ahead<V>(dy + run + j, j, p.ahead);
+        read_ahead<V>(store, x + run + j, j, p.ahead);
+        read_ahead<V>(store, dy + run + j, j, p.ahead);
         k.sweep(x, dy, e, dx, run + j, n, store);
       });
     }

@@ -54,6 +54,7 @@ template <class V, class Body> RENORM_INLINE void for_each_lane(std::size_t leng
   for (; i + lanes<T> <= length; i += lanes<T>) {
     RENORM_UNROLL for (std::size_t k = 0; k < registers; ++k) body(k, i + k * w, whole<w>{});
   }
+  if (i == length) return;
   RENORM_UNROLL for (std::size_t k = 0; k < registers; ++k, i += w) {
     if (i + w <= length) body(k, i, whole<w>{});
     else if (i < length) body(k, i, length - i);
@@ -103,13 +104,14 @@ template <class V, class Body> RENORM_INLINE void sum_planes(planes const& p, ty
   }
 }
 
-// body(i, registers, k) over [0, n) in tiles: whole<N> full registers, then one by one, then the tail as in sweep().
-template <class V, std::size_t N, class Body> RENORM_INLINE void sweep_tiles(std::size_t n, Body const& body) {
+// body(i, registers, k) over [first, n) in tiles: whole<N> full registers, then half as many, and so on, then the tail as in sweep().
+template <class V, std::size_t N, class Body> RENORM_INLINE void sweep_tiles(std::size_t n, Body const& body, std::size_t first = 0) {
   constexpr std::size_t w = V::size;
-  std::size_t i = 0;
+  std::size_t i = first;
   for (; i + N * w <= n; i += N * w) body(i, whole<N>{}, whole<w>{});
-  for (; i + w <= n; i += w) body(i, whole<1>{}, whole<w>{});
-  if (i < n) body(i, whole<1>{}, n - i);
+  if (i == n) return;
+  if constexpr (N > 1) sweep_tiles<V, N / 2>(n, body, i);
+  else body(i, whole<1>{}, n - i);
 }
 
 // body(first row, number of rows) over groups of rows that share one load of the coefficients: four, as more rows at a 4 KB pitch thrash

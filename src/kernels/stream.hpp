@@ -8,9 +8,11 @@ namespace {
 
 // A store policy for sweep(): y + i at the place i. Streaming stores need whole aligned registers; heads and tails take the plain way.
 struct cached_store {
+  static constexpr bool streams = false;
   template <class V, class T, class K> RENORM_INLINE void operator()(V v, T* p, K k) const { v.store(p, k); }
 };
 struct streaming_store {
+  static constexpr bool streams = true;
   template <class V, class T> RENORM_INLINE void operator()(V v, T* p, whole<V::size>) const { v.stream(p); }
   template <class V, class T> RENORM_INLINE void operator()(V v, T* p, std::size_t n) const { v.store(p, n); }
 };
@@ -52,8 +54,9 @@ template <class V, class T, class Body> RENORM_INLINE void sweep_to(T const* y, 
 
 // Streaming sweeps of what is in the cache leave the memory's read side idle: meanwhile what the next portion begins with, so many values
 // ahead, is loaded. p is the register's place at i in a run; one prefetch a cache line.
-template <class V, class T> RENORM_INLINE void read_ahead(T const* p, std::size_t i, std::size_t ahead) {
-  if (ahead > 0 && i % (line_bytes / sizeof(T)) < V::size) prefetch(reinterpret_cast<std::uintptr_t>(p) + ahead * sizeof(T));
+template <class V, class Store, class T> RENORM_INLINE void read_ahead(Store, T const* p, std::size_t i, std::size_t ahead) {
+  if constexpr (Store::streams)
+    if (ahead > 0 && i % (line_bytes / sizeof(T)) < V::size) prefetch(reinterpret_cast<std::uintptr_t>(p) + ahead * sizeof(T));
 }
 
 // Runs of fewer bytes are not streamed: the lines at both ends of a run are stored the plain way, and the same line streamed and
