@@ -11,6 +11,7 @@ pub type renorm_isa = i32;
 pub type renorm_op = i32;
 pub type renorm_group_order = i32;
 pub type renorm_mask_kind = i32;
+pub type renorm_epilogue = i32;
 
 /// Runs one portion of an operation.
 pub type renorm_task = unsafe extern "C" fn(arg: *mut c_void, index: usize);
@@ -57,6 +58,11 @@ constants! {
     RENORM_MASK_NONE: renorm_mask_kind = 0;
     RENORM_MASK_BYTES: renorm_mask_kind = 1;
     RENORM_MASK_LENGTHS: renorm_mask_kind = 2;
+
+    RENORM_EPILOGUE_NONE: renorm_epilogue = 0;
+    RENORM_EPILOGUE_RELU: renorm_epilogue = 1;
+    RENORM_EPILOGUE_ADD: renorm_epilogue = 2;
+    RENORM_EPILOGUE_ADD_RELU: renorm_epilogue = 3;
 
     RENORM_ISA_NONE: renorm_isa = 0;
     RENORM_ISA_SCALAR: renorm_isa = 1;
@@ -190,6 +196,7 @@ structs! {
         nonfinite: *mut i64,
         m2: *mut f64,
         mask: *const c_void,
+        z: *const c_void,
     }
 
     /// Arguments of [`renorm_inference`].
@@ -203,6 +210,7 @@ structs! {
         running_var: *const c_void,
         y: *mut c_void,
         mask: *const c_void,
+        z: *const c_void,
     }
 
     /// Arguments of [`renorm_backward`].
@@ -221,6 +229,9 @@ structs! {
         dgamma: *mut c_void,
         dbeta: *mut c_void,
         mask: *const c_void,
+        beta: *const c_void,
+        z: *const c_void,
+        dz: *mut c_void,
     }
 
     /// Arguments of [`renorm_inference_backward`].
@@ -236,6 +247,9 @@ structs! {
         dgamma: *mut c_void,
         dbeta: *mut c_void,
         mask: *const c_void,
+        beta: *const c_void,
+        z: *const c_void,
+        dz: *mut c_void,
     }
 
     /// Arguments of [`renorm_moments`].
@@ -316,6 +330,7 @@ structs! {
         shift: *const f64,
         y: *mut c_void,
         mask: *const c_void,
+        z: *const c_void,
     }
 
     /// Arguments of [`renorm_backward_reduce`].
@@ -329,6 +344,11 @@ structs! {
         sum_dy: *mut f64,
         sum_dy_xhat: *mut f64,
         mask: *const c_void,
+        gamma: *const c_void,
+        beta: *const c_void,
+        r: *const f64,
+        d: *const f64,
+        z: *const c_void,
     }
 
     /// Arguments of [`renorm_backward_apply`].
@@ -349,6 +369,9 @@ structs! {
         dgamma: *mut c_void,
         dbeta: *mut c_void,
         mask: *const c_void,
+        beta: *const c_void,
+        z: *const c_void,
+        dz: *mut c_void,
     }
 }
 

@@ -85,8 +85,6 @@ pub(crate) enum Extent {
     Positions,
     /// One for each sample.
     Samples,
-    /// None: there is no such array.
-    Nothing,
 }
 
 impl Extent {
@@ -101,7 +99,6 @@ impl Extent {
             Extent::GroupChannels => groups * desc.c,
             Extent::Positions => desc.n * desc.s,
             Extent::Samples => desc.n,
-            Extent::Nothing => 0,
         };
         usize::try_from(elements).unwrap_or(usize::MAX)
     }
@@ -109,12 +106,12 @@ impl Extent {
 
 /// A call of one of the operations of a [`Norm`]. Its methods give it what is optional; [`run`](Call::run) makes it.
 ///
-/// A slice whose length is wrong is remembered, and what `run` returns.
+/// An array that does not fit is remembered, and what `run` returns.
 #[must_use = "nothing happens before run()"]
 pub struct Call<'a, O: sealed::Operation, T, P = T, R = T> {
     desc: &'a sys::renorm_desc,
     pub(crate) args: O::Args,
-    wrong_length: Option<(&'static str, usize, usize)>,
+    mistake: Option<Error>,
     executor: Option<&'a dyn Executor>,
     workspace: Option<&'a mut Workspace>,
     /// args has pointers into slices that are borrowed as long as the call lives.
@@ -123,7 +120,7 @@ pub struct Call<'a, O: sealed::Operation, T, P = T, R = T> {
 
 impl<'a, O: sealed::Operation, T: Element, P: AtLeast<T>, R: AtLeast<T>> Call<'a, O, T, P, R> {
     pub(crate) fn new(norm: &'a Norm<T, P, R>) -> Self {
-        Call { desc: &norm.desc, args: O::Args::default(), wrong_length: None, executor: None, workspace: None, arrays: PhantomData }
+        Call { desc: &norm.desc, args: O::Args::default(), mistake: None, executor: None, workspace: None, arrays: PhantomData }
     }
 
     pub(crate) fn input<E>(&mut self, name: &'static str, extent: Extent, array: &'a [E]) -> *const E {
@@ -140,11 +137,16 @@ impl<'a, O: sealed::Operation, T: Element, P: AtLeast<T>, R: AtLeast<T>> Call<'a
         self.desc.mask_kind
     }
 
-    pub(crate) fn check_length(&mut self, name: &'static str, extent: Extent, found: usize) {
+    fn check_length(&mut self, name: &'static str, extent: Extent, found: usize) {
         let expected = extent.of(self.desc);
         if found != expected {
-            self.wrong_length = self.wrong_length.or(Some((name, expected, found)));
+            self.refuse(Error::Length { array: name, expected, found });
         }
+    }
+
+    /// Remembers the first mistake.
+    pub(crate) fn refuse(&mut self, mistake: Error) {
+        self.mistake.get_or_insert(mistake);
     }
 
     /// Threads that the call may use.
@@ -163,15 +165,15 @@ impl<'a, O: sealed::Operation, T: Element, P: AtLeast<T>, R: AtLeast<T>> Call<'a
     ///
     /// # Errors
     ///
-    /// [`Error::Length`] if the length of a slice is wrong; [`Error::Refused`] if the library refuses the call. Nothing has been written
-    /// then.
+    /// [`Error::Length`] if the length of a slice is wrong; [`Error::MaskKind`] if a mask is of another kind than the options
+    /// name; [`Error::Refused`] if the library refuses the call. Nothing has been written then.
     ///
     /// # Panics
     ///
     /// As the executor does, after all results have been written.
     pub fn run(self) -> Result<(), Error> {
-        if let Some((array, expected, found)) = self.wrong_length {
-            return Err(Error::Length { array, expected, found });
+        if let Some(mistake) = self.mistake {
+            return Err(mistake);
         }
         let lent = self.executor.map(Lent::new);
         let mut exec = sys::renorm_exec::default();

@@ -58,6 +58,8 @@ pub enum Error {
     /// A slice has not the length that the shape asks for.
     #[non_exhaustive]
     Length { array: &'static str, expected: usize, found: usize },
+    /// A mask was given that is not of the kind of [`Options::mask`](crate::Options::mask), or where that was not said.
+    MaskKind,
 }
 
 impl Error {
@@ -65,7 +67,7 @@ impl Error {
     pub fn status(&self) -> Option<Status> {
         match self {
             Error::Refused { status, .. } => Some(*status),
-            Error::Length { .. } => None,
+            Error::Length { .. } | Error::MaskKind => None,
         }
     }
 }
@@ -74,6 +76,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Refused { message, .. } => f.write_str(message),
+            Error::MaskKind => f.write_str("the mask is not of the kind that the options name"),
             Error::Length { array, expected, found } => write!(f, "{} has {} elements instead of {}", array, found, expected),
         }
     }

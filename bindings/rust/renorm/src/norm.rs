@@ -83,6 +83,17 @@ pub enum MaskKind {
     Lengths,
 }
 
+/// What is fused to `y`, and taken back from `dy` by the backward passes, which read `gamma` and `beta` again for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Epilogue {
+    /// `relu(y)`
+    Relu,
+    /// `y + z`
+    Add,
+    /// `relu(y + z)`
+    AddRelu,
+}
+
 /// Batch norm or batch renorm, and how exactly. Values are checked by [`Norm::new`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Options {
@@ -95,12 +106,24 @@ pub struct Options {
     groups: usize,
     group_order: sys::renorm_group_order,
     mask_kind: sys::renorm_mask_kind,
+    epilogue: sys::renorm_epilogue,
 }
 
 impl Options {
     /// Batch norm with `eps` 1e-5 and `momentum` 0.1.
     pub const fn batch_norm() -> Self {
-        Options { flags: 0, eps: 1e-5, momentum: 0.1, rmin: 0.0, rmax: 1.0, dmax: 0.0, groups: 1, group_order: 0, mask_kind: 0 }
+        Options {
+            flags: 0,
+            eps: 1e-5,
+            momentum: 0.1,
+            rmin: 0.0,
+            rmax: 1.0,
+            dmax: 0.0,
+            groups: 1,
+            group_order: sys::RENORM_GROUPS_CONTIGUOUS,
+            mask_kind: sys::RENORM_MASK_NONE,
+            epilogue: sys::RENORM_EPILOGUE_NONE,
+        }
     }
 
     /// Batch renorm: the correction `r` is held in `[1/rmax, rmax]` and `d` in `[-dmax, dmax]`. `rmax >= 1` and `dmax >= 0` may be
@@ -185,6 +208,18 @@ impl Options {
         Options { mask_kind, ..self }
     }
 
+    /// An activation, an addition of `z`, or both: forward passes write what it makes of `y`, and backward passes begin with it. With an
+    /// addition, forward passes need `z`, and so do backward passes through a ReLU behind it; `dz` is written there if it is given.
+    #[must_use]
+    pub const fn epilogue(self, epilogue: Epilogue) -> Self {
+        let epilogue = match epilogue {
+            Epilogue::Relu => sys::RENORM_EPILOGUE_RELU,
+            Epilogue::Add => sys::RENORM_EPILOGUE_ADD,
+            Epilogue::AddRelu => sys::RENORM_EPILOGUE_ADD_RELU,
+        };
+        Options { epilogue, ..self }
+    }
+
     const fn with(self, flag: u32) -> Self {
         Options { flags: self.flags | flag, ..self }
     }
@@ -226,6 +261,7 @@ impl<T: Element, P: AtLeast<T>, R: AtLeast<T>> Norm<T, P, R> {
             groups: extent(options.groups),
             group_order: options.group_order,
             mask_kind: options.mask_kind,
+            epilogue: options.epilogue,
             eps: options.eps,
             momentum: options.momentum,
             rmin: options.rmin,

@@ -1,7 +1,7 @@
 //! What each operation takes. The formulas are in the documentation of the crate.
 
 use crate::call::{op, Call, Extent};
-use crate::{AtLeast, Element, Norm};
+use crate::{AtLeast, Element, Error, Norm};
 use renorm_sys as sys;
 use std::ptr;
 
@@ -406,10 +406,12 @@ setters! {
         d: output [f64; GroupChannels], "Saved for the backward pass of batch renorm; 0 for batch norm.";
         count: output [i64; Groups], "m; one element for each group.";
         m2: output [f64; GroupChannels], "sum((x - mean)^2): with count and mean the [`Moments`] of the batch.";
+        z: input [T; Tensor], "What an [`Epilogue`](crate::Epilogue) adds.";
     }
     Inference {
         gamma: input [P; Channels], "Scale; 1 without it.";
         beta: input [P; Channels], "Shift; 0 without it.";
+        z: input [T; Tensor], "What an [`Epilogue`](crate::Epilogue) adds.";
     }
     Backward {
         gamma: input [P; Channels], "Scale; 1 without it.";
@@ -418,11 +420,17 @@ setters! {
         count: input [i64; Groups], "m, one element for each group; what the tensor has without it.";
         dgamma: output [P; Channels], "The gradient of gamma.";
         dbeta: output [P; Channels], "The gradient of beta.";
+        beta: input [P; Channels], "That of the forward pass, for a ReLU; 0 without it.";
+        z: input [T; Tensor], "That of the forward pass; needed with [`Epilogue::AddRelu`](crate::Epilogue::AddRelu).";
+        dz: output [T; Tensor], "The gradient of what an [`Epilogue`](crate::Epilogue) adds; needs `dx`.";
     }
     InferenceBackward {
         gamma: input [P; Channels], "Scale; 1 without it.";
         dgamma: output [P; Channels], "The gradient of gamma.";
         dbeta: output [P; Channels], "The gradient of beta.";
+        beta: input [P; Channels], "That of the forward pass, for a ReLU; 0 without it.";
+        z: input [T; Tensor], "That of the forward pass; needed with [`Epilogue::AddRelu`](crate::Epilogue::AddRelu).";
+        dz: output [T; Tensor], "The gradient of what an [`Epilogue`](crate::Epilogue) adds; needs `dx`.";
     }
     Correction {
         r: output [f64; GroupChannels], "1 for batch norm.";
@@ -434,6 +442,16 @@ setters! {
         gamma: input [P; Channels], "Scale; 1 without it.";
         beta: input [P; Channels], "Shift; 0 without it.";
     }
+    Apply {
+        z: input [T; Tensor], "What an [`Epilogue`](crate::Epilogue) adds.";
+    }
+    BackwardReduce {
+        gamma: input [P; Channels], "That of the forward pass, for a ReLU; 1 without it.";
+        beta: input [P; Channels], "That of the forward pass, for a ReLU; 0 without it.";
+        r: input [f64; GroupChannels], "As saved; a ReLU behind batch renorm needs it.";
+        d: input [f64; GroupChannels], "As saved; a ReLU behind batch renorm needs it.";
+        z: input [T; Tensor], "That of the forward pass; needed with [`Epilogue::AddRelu`](crate::Epilogue::AddRelu).";
+    }
     BackwardApply {
         gamma: input [P; Channels], "Scale; 1 without it.";
         r: input [f64; GroupChannels], "Needed with batch renorm.";
@@ -441,6 +459,9 @@ setters! {
         count: input [i64; Groups], "m of the whole batch, one element for each group; what the tensor has without it.";
         dgamma: output [P; Channels], "The gradient of gamma.";
         dbeta: output [P; Channels], "The gradient of beta.";
+        beta: input [P; Channels], "That of the forward pass, for a ReLU; 0 without it.";
+        z: input [T; Tensor], "That of the forward pass; needed with [`Epilogue::AddRelu`](crate::Epilogue::AddRelu).";
+        dz: output [T; Tensor], "The gradient of what an [`Epilogue`](crate::Epilogue) adds; needs `dx`.";
     }
 }
 
@@ -454,9 +475,7 @@ macro_rules! masked {
                     match (mask, self.mask_kind()) {
                         (Mask::Bytes(bytes), sys::RENORM_MASK_BYTES) => set!(self.mask = input bytes; Positions),
                         (Mask::Lengths(lengths), sys::RENORM_MASK_LENGTHS) => set!(self.mask = input lengths; Samples),
-                        (_, sys::RENORM_MASK_NONE) => self.check_length("mask", Extent::Nothing, 1),
-                        // Left out, which the library refuses: it would read one kind as the other.
-                        _ => {}
+                        _ => self.refuse(Error::MaskKind),
                     }
                     self
                 }

@@ -1,7 +1,7 @@
 //! What goes wrong is an error of the right kind, with words that name the culprit, and never more than that.
 
 use renorm::{
-    Affine, AffineMut, Error, Gradient, Isa, Moments, MomentsMut, Norm, Op, Options, Ramp, Running, RunningMut, Shape, Statistics, Status,
+    Affine, AffineMut, Epilogue, Error, Gradient, Isa, Moments, MomentsMut, Norm, Op, Options, Ramp, Running, RunningMut, Shape, Statistics, Status,
     Sums, SumsMut, Workspace,
 };
 use std::cell::RefCell;
@@ -68,6 +68,25 @@ fn huge_shapes_that_no_slice_has() {
     let error = norm.train((&[0.0; 4], &mut [0.0; 4])).run().unwrap_err();
     assert_eq!(error.to_string(), format!("x has 4 elements instead of {}", 1u64 << 58));
     assert_eq!(error.status(), None);
+}
+
+#[test]
+fn epilogues() {
+    let (x, statistics) = ([1.0; 30], Statistics { mean: &[0.0; 2], sigma: &[1.0; 2] });
+    let (mut y, mut dx, mut dz) = ([0.0; 30], [0.0; 30], [0.0; 30]);
+    let norm = |epilogue| Norm::<f32>::new(SHAPE, Options::batch_norm().epilogue(epilogue)).unwrap();
+
+    let add = norm(Epilogue::AddRelu);
+    assert_refused(add.train((&x, &mut y)).run(), Status::Null, "z");
+    assert_refused(add.backward(Gradient::Separate { x: &x, dy: &x, dx: &mut dx }, statistics).run(), Status::Null, "z");
+    let short = add.train((&x, &mut y)).z(&x[1..]).run().unwrap_err();
+    assert!(matches!(short, Error::Length { array: "z", expected: 30, found: 29, .. }));
+    let without_dx = add.backward(Gradient::ParametersOnly { x: &x, dy: &x }, statistics).z(&x).dz(&mut dz).run();
+    assert_refused(without_dx, Status::Null, "dx");
+    let running = Running { mean: &[0.0; 2], var: &[1.0; 2] };
+    let without_x = norm(Epilogue::Relu).inference_backward(Gradient::WithoutX { dy: &x, dx: &mut dx }, running).run();
+    assert_refused(without_x, Status::Null, "x");
+    assert_eq!((y, dx, dz), ([0.0; 30], [0.0; 30], [0.0; 30]));
 }
 
 #[test]

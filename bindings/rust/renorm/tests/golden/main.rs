@@ -4,7 +4,7 @@ mod case;
 
 use case::{numbers, values, Case, Number};
 use renorm::{
-    Affine, AffineMut, Forward, Gradient, Layout, Moments, MomentsMut, Norm, Options, Ramp, Running, RunningMut, Shape, Statistics, Sums,
+    Affine, AffineMut, Epilogue, Forward, Gradient, Layout, Moments, MomentsMut, Norm, Options, Ramp, Running, RunningMut, Shape, Statistics, Sums,
     SumsMut,
 };
 
@@ -14,6 +14,7 @@ struct Problem<T: Number> {
     shape: Shape,
     x: Vec<T>,
     dy: Vec<T>,
+    z: Option<Vec<T>>, // with an addition
     gamma: Option<Vec<T>>,
     beta: Option<Vec<T>>,
     running_mean: Vec<T>,
@@ -35,6 +36,7 @@ struct Trained<T> {
 #[derive(Clone, Debug, PartialEq)]
 struct Gradients<T> {
     dx: Vec<T>,
+    dz: Vec<T>, // with an addition, if dx is wanted
     dgamma: Vec<T>,
     dbeta: Vec<T>,
 }
@@ -44,6 +46,18 @@ macro_rules! give {
     ($call:ident.$name:ident($array:expr)) => {
         if let Some(array) = &$array {
             $call = $call.$name(array);
+        }
+    };
+}
+
+/// What a backward pass takes of the parameters and of the epilogue; `dz` is written with `dx` only.
+macro_rules! give_backward {
+    ($call:ident, $problem:expr, $dz:expr, $way:expr) => {
+        give!($call.gamma($problem.gamma));
+        give!($call.beta($problem.beta));
+        give!($call.z($problem.z));
+        if $problem.z.is_some() && !matches!($way, Way::ParametersOnly) {
+            $call = $call.dz(&mut $dz);
         }
     };
 }
@@ -71,12 +85,19 @@ impl<T: Number> Problem<T> {
         if unbiased_running {
             options = options.unbiased_running();
         }
+        match (case.has("relu"), case.has("add")) {
+            (false, false) => {}
+            (true, false) => options = options.epilogue(Epilogue::Relu),
+            (false, true) => options = options.epilogue(Epilogue::Add),
+            (true, true) => options = options.epilogue(Epilogue::AddRelu),
+        }
         let array = |name: &str| case.array(name).map(numbers);
         Problem {
             norm: Norm::new(shape, options).unwrap(),
             shape,
             x: to_layout(&array("x").unwrap(), shape),
             dy: to_layout(&array("dy").unwrap(), shape),
+            z: array("z").map(|z: Vec<T>| to_layout(&z, shape)),
             gamma: array("gamma"),
             beta: array("beta"),
             running_mean: array("running_mean").unwrap(),
@@ -100,7 +121,8 @@ impl<T: Number> Problem<T> {
 
     fn no_gradients(&self) -> Gradients<T> {
         let zeros = || vec![T::default(); self.shape.c];
-        Gradients { dx: vec![T::default(); self.x.len()], dgamma: zeros(), dbeta: zeros() }
+        let z_values = self.z.as_ref().map_or(0, Vec::len);
+        Gradients { dx: vec![T::default(); self.x.len()], dz: vec![T::default(); z_values], dgamma: zeros(), dbeta: zeros() }
     }
 
     fn running(&self) -> Running<'_, T> {
@@ -114,6 +136,7 @@ impl<T: Number> Problem<T> {
         let mut call = self.norm.train(tensors).running(running);
         give!(call.gamma(self.gamma));
         give!(call.beta(self.beta));
+        give!(call.z(self.z));
         call.mean(&mut t.mean).sigma(&mut t.sigma).r(&mut t.r).d(&mut t.d).count(&mut t.count).run().unwrap();
         t
     }
@@ -140,7 +163,9 @@ impl<T: Number> Problem<T> {
         give!(call.gamma(self.gamma));
         give!(call.beta(self.beta));
         call.run().unwrap();
-        self.norm.apply((&self.x, &mut t.y), Affine { center: &center, scale: &scale, shift: &shift }).run().unwrap();
+        let mut call = self.norm.apply((&self.x, &mut t.y), Affine { center: &center, scale: &scale, shift: &shift });
+        give!(call.z(self.z));
+        call.run().unwrap();
         let running = RunningMut { mean: &mut t.running_mean, var: &mut t.running_var };
         let moments = Moments { count: &t.count, mean: &t.mean, m2: &m2 };
         self.norm.update_running(moments, running).run().unwrap();
@@ -152,7 +177,7 @@ impl<T: Number> Problem<T> {
         let mut g = self.no_gradients();
         let (mut x, mut dy) = (self.x.clone(), self.dy.clone());
         let mut call = self.norm.backward(way.tensors(&mut x, &mut dy, &mut g.dx), statistics(t)).r(&t.r).d(&t.d).count(&t.count);
-        give!(call.gamma(self.gamma));
+        give_backward!(call, self, g.dz, way);
         call.dgamma(&mut g.dgamma).dbeta(&mut g.dbeta).run().unwrap();
         way.take_dx(x, dy, &mut g.dx);
         g
@@ -161,11 +186,15 @@ impl<T: Number> Problem<T> {
     fn backward_by_parts(&self, t: &Trained<T>) -> Gradients<T> {
         let (mut g, mut sum_dy, mut sum_dy_xhat) = (self.no_gradients(), vec![0.0; self.shape.c], vec![0.0; self.shape.c]);
         let sums = SumsMut { dy: &mut sum_dy, dy_xhat: &mut sum_dy_xhat };
-        self.norm.backward_reduce(&self.x, &self.dy, statistics(t), sums).run().unwrap();
+        let mut call = self.norm.backward_reduce(&self.x, &self.dy, statistics(t), sums).r(&t.r).d(&t.d);
+        give!(call.gamma(self.gamma));
+        give!(call.beta(self.beta));
+        give!(call.z(self.z));
+        call.run().unwrap();
         let sums = Sums { dy: &sum_dy, dy_xhat: &sum_dy_xhat };
         let tensors = Gradient::Separate { x: &self.x, dy: &self.dy, dx: &mut g.dx };
         let mut call = self.norm.backward_apply(sums).tensors(tensors).statistics(statistics(t)).r(&t.r).d(&t.d).count(&t.count);
-        give!(call.gamma(self.gamma));
+        give_backward!(call, self, g.dz, Way::Separate);
         call.dgamma(&mut g.dgamma).dbeta(&mut g.dbeta).run().unwrap();
         g
     }
@@ -176,6 +205,7 @@ impl<T: Number> Problem<T> {
         let mut call = self.norm.inference(tensors, self.running());
         give!(call.gamma(self.gamma));
         give!(call.beta(self.beta));
+        give!(call.z(self.z));
         call.run().unwrap();
         y
     }
@@ -188,7 +218,9 @@ impl<T: Number> Problem<T> {
         give!(call.gamma(self.gamma));
         give!(call.beta(self.beta));
         call.run().unwrap();
-        self.norm.apply(y.as_mut_slice(), Affine { center: &center, scale: &scale, shift: &shift }).run().unwrap();
+        let mut call = self.norm.apply(y.as_mut_slice(), Affine { center: &center, scale: &scale, shift: &shift });
+        give!(call.z(self.z));
+        call.run().unwrap();
         y
     }
 
@@ -196,7 +228,7 @@ impl<T: Number> Problem<T> {
         let mut g = self.no_gradients();
         let (mut x, mut dy) = (self.x.clone(), self.dy.clone());
         let mut call = self.norm.inference_backward(way.tensors(&mut x, &mut dy, &mut g.dx), self.running());
-        give!(call.gamma(self.gamma));
+        give_backward!(call, self, g.dz, way);
         if !way.is_without_x() {
             call = call.dgamma(&mut g.dgamma);
         }
@@ -370,6 +402,9 @@ fn check_training<T: Number>(case: &Case, layout: Layout, unbiased_running: bool
     // No value is further from the mean than sqrt(m) deviations.
     let max_xhat = ((p.shape.n * p.shape.s) as f64).sqrt();
     golden.compare_tensor("dx", &g.dx, |c| (gamma(c) * t.r[c] / t.sigma[c]).abs() * max_dy[c]);
+    if p.z.is_some() {
+        golden.compare_tensor("dz", &g.dz, |_| 0.0);
+    }
     golden.compare_gradient("beta", &g.dbeta, |c| sum_dy[c]);
     golden.compare_gradient("gamma", &g.dgamma, |c| sum_dy[c] * (max_xhat * t.r[c] + t.d[c].abs()));
 
@@ -378,7 +413,7 @@ fn check_training<T: Number>(case: &Case, layout: Layout, unbiased_running: bool
     assert_eq!(p.backward(&t, Way::OverDy), g, "{} over dy", case.name);
     assert_eq!(p.backward(&t, Way::OverX), g, "{} over x", case.name);
     assert_eq!(p.backward_by_parts(&t), g, "{} by parts", case.name);
-    let without_dx = Gradients { dx: p.no_gradients().dx, ..g };
+    let without_dx = Gradients { dx: p.no_gradients().dx, dz: p.no_gradients().dz, ..g };
     assert_eq!(p.backward(&t, Way::ParametersOnly), without_dx, "{} without dx", case.name);
 }
 
@@ -403,15 +438,21 @@ fn check_inference<T: Number>(case: &Case, layout: Layout) {
     let max_x = golden.fold(&p.x, f64::max);
     let sum_dy = golden.fold(&p.dy, |sum, dy| sum + dy);
     golden.compare_tensor("dx", &g.dx, |_| 0.0);
+    if p.z.is_some() {
+        golden.compare_tensor("dz", &g.dz, |_| 0.0);
+    }
     golden.compare_gradient("beta", &g.dbeta, |c| sum_dy[c]);
     let max_xhat = |c: usize| (max_x[c] + p.running_mean[c].value().abs()) / running_sigma(&p, case, c);
     golden.compare_gradient("gamma", &g.dgamma, |c| sum_dy[c] * max_xhat(c));
 
-    let without_dx = Gradients { dx: p.no_gradients().dx, ..g.clone() };
+    let without_dx = Gradients { dx: p.no_gradients().dx, dz: p.no_gradients().dz, ..g.clone() };
     let without_dgamma = Gradients { dgamma: p.no_gradients().dgamma, ..g.clone() };
     assert_eq!(p.inference_backward(Way::OverDy), g, "{} over dy", case.name);
     assert_eq!(p.inference_backward(Way::OverX), g, "{} over x", case.name);
     assert_eq!(p.inference_backward(Way::ParametersOnly), without_dx, "{} without dx", case.name);
+    if case.has("relu") {
+        return; // its argument is made of x
+    }
     assert_eq!(p.inference_backward(Way::WithoutX), without_dgamma, "{} without x", case.name);
     assert_eq!(p.inference_backward(Way::WithoutXOverDy), without_dgamma, "{} without x, over dy", case.name);
 }
@@ -419,7 +460,7 @@ fn check_inference<T: Number>(case: &Case, layout: Layout) {
 #[test]
 fn training() {
     let cases = Case::all(&["bn_train", "brn_train"]);
-    assert_eq!(cases.len(), 54);
+    assert_eq!(cases.len(), 60);
     for case in cases {
         for layout in [Layout::Nchw, Layout::Nhwc] {
             for unbiased_running in [false, true] {
@@ -436,7 +477,7 @@ fn training() {
 #[test]
 fn inference() {
     let cases = Case::all(&["bn_infer", "brn_infer"]);
-    assert_eq!(cases.len(), 7);
+    assert_eq!(cases.len(), 9);
     for case in cases {
         for layout in [Layout::Nchw, Layout::Nhwc] {
             check_inference::<f32>(&case, layout);
