@@ -4,7 +4,7 @@
 
     norm = renorm.Norm(renorm=True, rmax=3, dmax=5)
     saved = norm.train(x, gamma, beta, running_mean, running_var)       # saved.y; running statistics are updated in place
-    gradients = norm.backward(x, dy, saved, gamma)                      # .dx, .dgamma, .dbeta
+    gradients = norm.backward(x, dy, saved, gamma)                      # .dx, .dgamma, .dbeta, .dz
     y = norm.inference(x, running_mean, running_var, gamma, beta)
 
 Arrays are whatever has a contiguous buffer of float or double: numpy arrays, memoryviews, array.array. Tensors are of shape (n, c, ...), or
@@ -39,6 +39,7 @@ Layout = enum.IntEnum("Layout", dict(NCHW=1, NHWC=2))
 Dtype = enum.IntEnum("Dtype", dict(F32=1, F64=2))
 GroupOrder = enum.IntEnum("GroupOrder", dict(CONTIGUOUS=0, INTERLEAVED=1))
 MaskKind = enum.IntEnum("MaskKind", dict(NONE=0, BYTES=1, LENGTHS=2))
+Epilogue = enum.IntEnum("Epilogue", dict(NONE=0, RELU=1, ADD=2, ADD_RELU=3))
 Isa = enum.IntEnum("Isa", dict(NONE=0, SCALAR=1, SSE2=16, AVX2=17, AVX512=18, NEON64=32))
 Op = enum.IntEnum("Op", dict(TRAIN=1, INFERENCE=2, BACKWARD=3, INFERENCE_BACKWARD=4, MOMENTS=5, MERGE=6, UPDATE_RUNNING=7, CORRECTION=8,
                              COEFFICIENTS=9, APPLY=10, BACKWARD_REDUCE=11, BACKWARD_APPLY=12))
@@ -56,22 +57,23 @@ _FIELDS = {
     "exec": "i32 concurrency reserved; pointer ctx parallel_for workspace; size workspace_bytes",
     "ramp": "i64 warm rmax_end dmax_end; f64 rmax_final dmax_final",
     "train_args": "in tensor x; in parameter gamma beta; running running_mean running_var; count num_batches; tensor y;"
-                  "saved mean sigma r d; counts count; count nonfinite; saved m2; in mask mask",
-    "inference_args": "in tensor x; in parameter gamma beta; in running running_mean running_var; tensor y; in mask mask",
+                  "saved mean sigma r d; counts count; count nonfinite; saved m2; in mask mask; in tensor z",
+    "inference_args": "in tensor x; in parameter gamma beta; in running running_mean running_var; tensor y; in mask mask; in tensor z",
     "backward_args": "in tensor x dy; in parameter gamma; in saved mean sigma r d; in counts count; tensor dx; parameter dgamma dbeta;"
-                     "in mask mask",
+                     "in mask mask; in parameter beta; in tensor z; tensor dz",
     "inference_backward_args": "in tensor x dy; in parameter gamma; in running running_mean running_var; tensor dx;"
-                               "parameter dgamma dbeta; in mask mask",
+                               "parameter dgamma dbeta; in mask mask; in parameter beta; in tensor z; tensor dz",
     "moments_args": "in tensor x; counts count; saved mean m2; in mask mask",
     "merge_args": "counts count; saved mean m2; in counts other_count; in saved other_mean other_m2",
     "update_running_args": "in counts count; in saved mean m2; running running_mean running_var; count num_batches nonfinite",
     "correction_args": "in counts count; in saved mean m2; in running running_mean running_var; f64 sigma_floor; saved sigma r d",
     "coefficients_args": "in saved mean sigma r d; in running running_mean running_var; in parameter gamma beta;"
                          "saved center scale shift",
-    "apply_args": "in tensor x; in saved center scale shift; tensor y; in mask mask",
-    "backward_reduce_args": "in tensor x dy; in saved mean sigma; saved sum_dy sum_dy_xhat; in mask mask",
+    "apply_args": "in tensor x; in saved center scale shift; tensor y; in mask mask; in tensor z",
+    "backward_reduce_args": "in tensor x dy; in saved mean sigma; saved sum_dy sum_dy_xhat; in mask mask; in parameter gamma beta;"
+                            "in saved r d; in tensor z",
     "backward_apply_args": "in tensor x dy; in parameter gamma; in saved mean sigma r d; in counts count; in saved sum_dy sum_dy_xhat;"
-                           "tensor dx; parameter dgamma dbeta; in mask mask",
+                           "tensor dx; parameter dgamma dbeta; in mask mask; in parameter beta; in tensor z; tensor dz",
 }
 _NUMBERS = dict(u32=ctypes.c_uint32, i32=ctypes.c_int32, i64=ctypes.c_int64, f64=ctypes.c_double, size=ctypes.c_size_t)
 
@@ -195,7 +197,7 @@ def _count():
 # ---------------------------------------------------------------- operations
 
 Training = collections.namedtuple("Training", "y mean sigma r d count nonfinite m2")
-Gradients = collections.namedtuple("Gradients", "dx dgamma dbeta")
+Gradients = collections.namedtuple("Gradients", "dx dgamma dbeta dz")  # dz: None without z
 Moments = collections.namedtuple("Moments", "count mean m2")
 Correction = collections.namedtuple("Correction", "sigma r d")
 Map = collections.namedtuple("Map", "center scale shift")
@@ -214,13 +216,16 @@ class Norm:
     cumulative: running statistics are the plain average of all batches, which num_batches counts.
     groups: the samples form so many groups with statistics of their own, consecutive ones or, with group_order="interleaved", every
     groups-th. Saved statistics have the shape (groups, c) then.
+    relu: forward calls return relu(y), or relu(y + z) where they are given z; without relu, y + z. Backward calls take the same z back,
+    and beta, and return dz as well.
 
     mask, of calls that take a tensor: which positions count. Bytes or bools (n, s), or int64 lengths (n,): so many of the first positions
     of each sample.
     """
 
     def __init__(self, layout="NCHW", eps=1e-5, momentum=0.1, renorm=False, rmin=None, rmax=3.0, dmax=5.0, track="var", unbiased=False,
-                 unbiased_running=False, keep_running=False, cumulative=False, skip_nonfinite=False, groups=1, group_order="contiguous"):
+                 unbiased_running=False, keep_running=False, cumulative=False, skip_nonfinite=False, groups=1, group_order="contiguous",
+                 relu=False):
         if track not in ("var", "sigma"):
             raise ValueError(f"track is {track!r}, not 'var' or 'sigma'")
         flags = {Flag.BATCH_RENORM: renorm, Flag.TRACK_SIGMA: track == "sigma", Flag.UNBIASED: unbiased,
@@ -231,38 +236,39 @@ class Norm:
                              rmin=0.0 if rmin is None else rmin, rmax=rmax, dmax=dmax, groups=groups,
                              group_order=GroupOrder[group_order.upper()])
         self._groups = max(groups, 1)
+        self._relu = relu
 
-    def train(self, x, gamma=None, beta=None, running_mean=None, running_var=None, num_batches=None, y=None, mask=None):
-        """Forward in training; updates the running statistics, and num_batches, an int64 array of one element, in place. y may be x."""
+    def train(self, x, gamma=None, beta=None, running_mean=None, running_var=None, num_batches=None, y=None, mask=None, z=None):
+        """Forward in training; updates the running statistics, and num_batches, an int64 array of one element, in place. y may be x or z."""
         p = self._problem(x)
         result = Training(_new(p.shape, _FORMATS[p.dtype]) if y is None else y, *self._saved(p, 4), self._counts(), _count(),
                           *self._saved(p, 1))
         self._call(Op.TRAIN, p, x=x, gamma=gamma, beta=beta, running_mean=running_mean, running_var=running_var, num_batches=num_batches,
-                   mask=mask, **result._asdict())
+                   mask=mask, z=z, **result._asdict())
         return result
 
-    def inference(self, x, running_mean, running_var, gamma=None, beta=None, y=None, mask=None):
-        """y = gamma*(x - running_mean)/sigma + beta. y may be x."""
+    def inference(self, x, running_mean, running_var, gamma=None, beta=None, y=None, mask=None, z=None):
+        """y = gamma*(x - running_mean)/sigma + beta. y may be x or z."""
         p = self._problem(x)
         y = _new(p.shape, _FORMATS[p.dtype]) if y is None else y
         self._call(Op.INFERENCE, p, x=x, gamma=gamma, beta=beta, running_mean=running_mean, running_var=running_var, y=y,
-                   mask=mask)
+                   mask=mask, z=z)
         return y
 
-    def backward(self, x, dy, saved, gamma=None, dx=None, mask=None):
+    def backward(self, x, dy, saved, gamma=None, dx=None, mask=None, beta=None, z=None):
         """Backward of train, which returned saved. dx may be dy or x."""
         p = self._problem(x)
-        result = self._gradients(p, gamma, dx)
+        result = self._gradients(p, gamma, dx, z)
         self._call(Op.BACKWARD, p, x=x, dy=dy, gamma=gamma, mean=saved.mean, sigma=saved.sigma, r=saved.r, d=saved.d, count=saved.count,
-                   mask=mask, **result._asdict())
+                   mask=mask, beta=beta, z=z, **result._asdict())
         return result
 
-    def inference_backward(self, x, dy, running_mean, running_var, gamma=None, dx=None, mask=None):
+    def inference_backward(self, x, dy, running_mean, running_var, gamma=None, dx=None, mask=None, beta=None, z=None):
         """Backward of inference, with frozen statistics. dx may be dy or x."""
         p = self._problem(x)
-        result = self._gradients(p, gamma, dx)
+        result = self._gradients(p, gamma, dx, z)
         self._call(Op.INFERENCE_BACKWARD, p, x=x, dy=dy, gamma=gamma, running_mean=running_mean, running_var=running_var,
-                   mask=mask, **result._asdict())
+                   mask=mask, beta=beta, z=z, **result._asdict())
         return result
 
     def moments(self, x, mask=None):
@@ -300,26 +306,28 @@ class Norm:
                    beta=beta, **result._asdict())
         return result
 
-    def apply(self, x, map, y=None, mask=None):
-        """y = scale*(x - center) + shift. y may be x."""
+    def apply(self, x, map, y=None, mask=None, z=None):
+        """y = scale*(x - center) + shift. y may be x or z."""
         p = self._problem(x)
         y = _new(p.shape, _FORMATS[p.dtype]) if y is None else y
-        self._call(Op.APPLY, p, x=x, **map._asdict(), y=y, mask=mask)
+        self._call(Op.APPLY, p, x=x, **map._asdict(), y=y, mask=mask, z=z)
         return y
 
-    def backward_reduce(self, x, dy, mean, sigma, mask=None):
-        """The first part of backward: sum(dy) and sum(dy*(x - mean)/sigma)."""
+    def backward_reduce(self, x, dy, mean, sigma, mask=None, gamma=None, beta=None, r=None, d=None, z=None):
+        """The first part of backward: sum(dy) and sum(dy*(x - mean)/sigma). What follows mask is read with relu only."""
         p = self._problem(x)
         result = Sums(*self._saved(p, 2))
-        self._call(Op.BACKWARD_REDUCE, p, x=x, dy=dy, mean=mean, sigma=sigma, sum_dy=result.dy, sum_dy_xhat=result.dy_xhat, mask=mask)
+        self._call(Op.BACKWARD_REDUCE, p, x=x, dy=dy, mean=mean, sigma=sigma, sum_dy=result.dy, sum_dy_xhat=result.dy_xhat, mask=mask,
+                   gamma=gamma, beta=beta, r=r, d=d, z=z)
         return result
 
-    def backward_apply(self, x, dy, saved, sums, gamma=None, dx=None, mask=None):
+    def backward_apply(self, x, dy, saved, sums, gamma=None, dx=None, mask=None, beta=None, z=None):
         """The rest of backward, from the sums over the whole batch. Of saved, the count is that of the whole batch."""
         p = self._problem(x)
-        result = self._gradients(p, gamma, dx)
+        result = self._gradients(p, gamma, dx, z)
         self._call(Op.BACKWARD_APPLY, p, x=x, dy=dy, gamma=gamma, mean=saved.mean, sigma=saved.sigma, r=saved.r, d=saved.d,
-                   count=saved.count, sum_dy=sums.dy, sum_dy_xhat=sums.dy_xhat, mask=mask, **result._asdict())
+                   count=saved.count, sum_dy=sums.dy, sum_dy_xhat=sums.dy_xhat, mask=mask, beta=beta, z=z,
+                   **result._asdict())
         return result
 
     def _problem(self, x):
@@ -354,13 +362,17 @@ class Norm:
     def _counts(self):
         return _new((self._groups,), "q")
 
-    def _gradients(self, p, gamma, dx):
-        code = _FORMATS[p.dtype] if gamma is None else _Array(gamma).format
-        return Gradients(_new(p.shape, _FORMATS[p.dtype]) if dx is None else dx, _new((p.c,), code), _new((p.c,), code))
+    def _gradients(self, p, gamma, dx, z):
+        of_tensor = _FORMATS[p.dtype]
+        of_parameter = of_tensor if gamma is None else _Array(gamma).format
+        return Gradients(_new(p.shape, of_tensor) if dx is None else dx, _new((p.c,), of_parameter), _new((p.c,), of_parameter),
+                         None if z is None else _new(p.shape, of_tensor))
 
     def _call(self, op, p, **given):
         args = _new_struct(op.name.lower() + "_args")
-        desc = _new_struct("desc", n=p.n, c=p.c, s=p.s, dtype=p.dtype, **self._options)
+        has_z = given.get("z") is not None
+        epilogue = (Epilogue.ADD_RELU if has_z else Epilogue.RELU) if self._relu else Epilogue.ADD if has_z else Epilogue.NONE
+        desc = _new_struct("desc", n=p.n, c=p.c, s=p.s, dtype=p.dtype, epilogue=epilogue, **self._options)
         arrays, kinds = {}, collections.defaultdict(set)
         for field in args.fields:
             value = given.get(field.name)

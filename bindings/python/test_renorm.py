@@ -50,13 +50,14 @@ class Case:
 
     @staticmethod
     def all(pattern):
-        """Those of what renorm.py has: without mask and epilogue."""
+        """Those without a mask."""
         cases = [Case(path) for path in sorted((ROOT / "tests/data/golden").glob(pattern))]
-        return [case for case in cases if not any(case.scalars.get(key) == "1" for key in ("masked", "relu", "add"))]
+        return [case for case in cases if case.scalars.get("masked") != "1"]
 
     def options(self):
         options = {key: float.fromhex(self.scalars[key]) for key in ("eps", "momentum", "rmax", "dmax") if key in self.scalars}
-        return dict(options, renorm="rmax" in options, track=self.scalars.get("track", "var"), unbiased=self.scalars.get("unbiased") == "1")
+        return dict(options, renorm="rmax" in options, track=self.scalars.get("track", "var"), unbiased=self.scalars.get("unbiased") == "1",
+                    relu=self.scalars.get("relu") == "1")
 
     def to_layout(self, values, layout):
         n, c, s = self.extents
@@ -77,9 +78,12 @@ class Problem:
         n, c, s = case.extents
         self.shape = (n, c, s) if layout == "NCHW" else (n, s, c)
         self.channel = case.channels(layout)
-        self.x, self.dy = (new(case.to_layout(case.arrays[name], layout), code, self.shape) for name in ("x", "dy"))
+        self.x, self.dy, self.z = (self.tensor(name) for name in ("x", "dy", "z"))
         self.gamma, self.beta = (self.parameter(name) for name in ("gamma", "beta"))
         self.spread = "running_sigma" if case.scalars.get("track") == "sigma" else "running_var"
+
+    def tensor(self, name):
+        return new(self.case.to_layout(self.case.arrays[name], self.layout), self.code, self.shape) if name in self.case.arrays else None
 
     def parameter(self, name):
         return new(self.case.arrays[name], self.code) if name in self.case.arrays else None
@@ -101,11 +105,11 @@ def by_parts(p):
     p.norm.merge(moments, renorm.Moments(new([0], "q"), *(new([0] * p.case.extents[1], "d") for _ in range(2))))
     correction = p.norm.correction(moments, **running)
     coefficients = p.norm.coefficients(moments.mean, *correction, gamma=p.gamma, beta=p.beta)
-    y = p.norm.apply(p.x, coefficients)
+    y = p.norm.apply(p.x, coefficients, z=p.z)
     nonfinite = p.norm.update_running(moments, **running)
     saved = renorm.Training(y, moments.mean, *correction, moments.count, new([nonfinite], "q"), moments.m2)
-    sums = p.norm.backward_reduce(p.x, p.dy, saved.mean, saved.sigma)
-    return saved, running, p.norm.backward_apply(p.x, p.dy, saved, sums, p.gamma)
+    sums = p.norm.backward_reduce(p.x, p.dy, saved.mean, saved.sigma, gamma=p.gamma, beta=p.beta, r=saved.r, d=saved.d, z=p.z)
+    return saved, running, p.norm.backward_apply(p.x, p.dy, saved, sums, p.gamma, beta=p.beta, z=p.z)
 
 
 class TestCase(unittest.TestCase):
@@ -117,7 +121,7 @@ class TestCase(unittest.TestCase):
         m <= 211 here. Underflow may lose some TINY on the way, a hundred where it is summed.
         """
         want = p.case.arrays[name]
-        is_tensor = name in ("x", "y", "dx")
+        is_tensor = name in ("x", "y", "dx", "dz")
         want, channel = (p.case.to_layout(want, p.layout), p.channel) if is_tensor else (want, range(len(want)))
         got = flat(got)
         self.assertEqual(len(got), len(want))
@@ -130,13 +134,15 @@ class TestCase(unittest.TestCase):
 
     def check_same(self, got, want, name):
         for left, right in zip(got, want):
-            self.assertEqual(flat(left), flat(right), name)
+            self.assertEqual(left is None, right is None, name)
+            if left is not None:
+                self.assertEqual(flat(left), flat(right), name)
 
 
 class Golden(TestCase):
     def test_training(self):
         cases = Case.all("bn_train_*") + Case.all("brn_train_*")
-        self.assertEqual(len(cases), 54)
+        self.assertEqual(len(cases), 60)
         for case, code, layout in itertools.product(cases, "fd", LAYOUTS):
             for unbiased_running in (False, True):
                 self.check_training(Problem(case, code, layout, unbiased_running=unbiased_running), unbiased_running)
@@ -145,7 +151,7 @@ class Golden(TestCase):
         case, running = p.case, p.running()
         n, c, s = case.extents
         none, old_mean = [0.0] * c, case.arrays["running_mean"]
-        saved = p.norm.train(p.x, p.gamma, p.beta, **running)
+        saved = p.norm.train(p.x, p.gamma, p.beta, **running, z=p.z)
         largest_x, largest_dy, sigma, r, d = p.largest(p.x), p.largest(p.dy), flat(saved.sigma), flat(saved.r), flat(saved.d)
         self.check(p, "y", saved.y, p.largest(saved.y))
         self.check(p, "mean", saved.mean, largest_x)
@@ -163,7 +169,7 @@ class Golden(TestCase):
         if p.spread == "running_var" or not unbiased_running:  # golden files have no unbiased sigma
             self.check(p, spread, running["running_var"], none)
 
-        gradients = p.norm.backward(p.x, p.dy, saved, p.gamma)
+        gradients = p.norm.backward(p.x, p.dy, saved, p.gamma, beta=p.beta, z=p.z)
         scale = [abs(gamma) * r[i] / sigma[i] for i, gamma in enumerate(case.arrays.get("gamma", [1.0] * c))]
         # No value is further from the mean than sqrt(m) deviations, and no sum larger than m of the largest.
         sum_dy = [n * s * dy for dy in largest_dy]
@@ -172,6 +178,8 @@ class Golden(TestCase):
             self.check(p, "dgamma", gradients.dgamma, [sum_dy[i] * (math.sqrt(n * s) * r[i] + abs(d[i])) for i in range(c)])
         if p.beta is not None:
             self.check(p, "dbeta", gradients.dbeta, sum_dy)
+        if p.z is not None:
+            self.check(p, "dz", gradients.dz, none)
 
         parts, parts_running, parts_gradients = by_parts(p)
         self.check_same(parts, saved, case.name)
@@ -179,22 +187,22 @@ class Golden(TestCase):
         self.check_same(parts_gradients, gradients, case.name)
 
         x, dy = new(flat(p.x), p.code, p.shape), new(flat(p.dy), p.code, p.shape)
-        self.assertIs(p.norm.backward(p.x, dy, saved, p.gamma, dx=dy).dx, dy)
-        self.assertIs(p.norm.train(x, p.gamma, p.beta, **p.running(), y=x).y, x)
+        self.assertIs(p.norm.backward(p.x, dy, saved, p.gamma, dx=dy, beta=p.beta, z=p.z).dx, dy)
+        self.assertIs(p.norm.train(x, p.gamma, p.beta, **p.running(), y=x, z=p.z).y, x)
         self.check_same([dy, x], [gradients.dx, saved.y], case.name)
 
     def test_inference(self):
         cases = Case.all("bn_infer_*") + Case.all("brn_infer_*")
-        self.assertEqual(len(cases), 7)
+        self.assertEqual(len(cases), 9)
         for case, code, layout in itertools.product(cases, "fd", LAYOUTS):
             p = Problem(case, code, layout)
             n, c, s = case.extents
-            y = p.norm.inference(p.x, **p.running(), gamma=p.gamma, beta=p.beta)
+            y = p.norm.inference(p.x, **p.running(), gamma=p.gamma, beta=p.beta, z=p.z)
             self.check(p, "y", y, p.largest(y))
             coefficients = p.norm.coefficients(**p.running(), gamma=p.gamma, beta=p.beta)
-            self.check_same([p.norm.apply(p.x, coefficients)], [y], case.name)
+            self.check_same([p.norm.apply(p.x, coefficients, z=p.z)], [y], case.name)
 
-            gradients = p.norm.inference_backward(p.x, p.dy, **p.running(), gamma=p.gamma)
+            gradients = p.norm.inference_backward(p.x, p.dy, **p.running(), gamma=p.gamma, beta=p.beta, z=p.z)
             self.check(p, "dx", gradients.dx, [0.0] * c)
             eps, sum_dy = float.fromhex(case.scalars.get("eps", "0")), [n * s * dy for dy in p.largest(p.dy)]
             sigma = case.arrays.get("running_sigma") or [math.sqrt(var + eps) for var in case.arrays["running_var"]]
@@ -203,6 +211,8 @@ class Golden(TestCase):
                 self.check(p, "dgamma", gradients.dgamma, [a * b for a, b in zip(sum_dy, xhat)])
             if p.beta is not None:
                 self.check(p, "dbeta", gradients.dbeta, sum_dy)
+            if p.z is not None:
+                self.check(p, "dz", gradients.dz, [0.0] * c)
 
     def test_ramp(self):
         arrays = Case.all("brn_schedule*")[0].arrays
@@ -233,7 +243,7 @@ class Errors(TestCase):
         self.refused(renorm.Status.VALUE, "step", renorm.ramp_at, -1)
         self.refused(renorm.Status.ISA, "isa", renorm.set_max_isa, 1000)
         saved = renorm.Norm().train(self.x)
-        self.refused(renorm.Status.ALIAS, "args->running_mean overlaps args->running_var", renorm.Norm().train, self.x, running_mean=self.c, running_var=self.c)
+        self.refused(renorm.Status.ALIAS, "args->running_var overlaps args->running_mean", renorm.Norm().train, self.x, running_mean=self.c, running_var=self.c)
         moments = renorm.Moments(new([2**62], "q"), saved.mean, saved.sigma)
         other = renorm.Moments(new([2**62], "q"), saved.mean, saved.sigma)
         self.refused(renorm.Status.ALIAS, "args->mean overlaps args->other_mean", renorm.Norm().merge, moments, other)
@@ -323,7 +333,7 @@ class GroupsAndMasks(TestCase):
         by_bytes = self.step(renorm.Norm(), mask=new(valid, "B", (self.n, self.s)))
         by_lengths = self.step(renorm.Norm(), mask=new(lengths, "q", (self.n,)))
         for one, other in zip(by_bytes, by_lengths):
-            self.assertEqual([flat(values) for values in one], [flat(values) for values in other])
+            self.check_same(one, other, "bytes and lengths")
         self.assertEqual(flat(by_bytes[0].count), [sum(lengths)])
         for i in range(self.n * self.c * self.s):
             if not valid[i // (self.c * self.s) * self.s + i % self.s]:
@@ -349,7 +359,8 @@ class Library(TestCase):
     def test_declarations_are_those_of_the_header(self):
         header = subprocess.run(["sh", ROOT / "tests/abi_dump.sh"], check=True, capture_output=True, text=True).stdout.splitlines()
         prefixes = [("RENORM_", renorm.Layout), ("RENORM_", renorm.Dtype), ("RENORM_ISA_", renorm.Isa), ("RENORM_OP_", renorm.Op),
-                    ("RENORM_FLAG_", renorm.Flag), ("RENORM_GROUPS_", renorm.GroupOrder), ("RENORM_MASK_", renorm.MaskKind)]
+                    ("RENORM_FLAG_", renorm.Flag), ("RENORM_GROUPS_", renorm.GroupOrder), ("RENORM_MASK_", renorm.MaskKind),
+                    ("RENORM_EPILOGUE_", renorm.Epilogue)]
         constants = [(prefix + member.name, int(member)) for prefix, members in prefixes for member in members]
         constants += [("RENORM_OK" if member == 0 else "RENORM_ERROR_" + member.name, int(member)) for member in renorm.Status]
         constants += zip(("RENORM_VERSION_MAJOR", "RENORM_VERSION_MINOR", "RENORM_VERSION_PATCH"), renorm.VERSION)
