@@ -1,3 +1,3 @@
-# all: the Julia binding
+# default: the Julia binding
 install_native
 check sh tests/bindings/julia.sh build/prefix

@@ -15,7 +15,10 @@ if command -v julia >/dev/null; then
   julia=julia
 else
   julia=$PWD/build/julia/julia
-  test -x "$julia" || sh tests/bindings/get_julia.sh build/julia
+  test -x "$julia" || sh tests/bindings/get_julia.sh build/julia || {
+    echo "$0: there is no julia here, and none could be unpacked" >&2
+    exit 77
+  }
 fi
 sh tests/abi_dump.sh "$prefix/include" >"$work/abi"
 export RENORM_ABI_DUMP="$work/abi" JULIA_DEPOT_PATH="$work/depot" LD_LIBRARY_PATH="$prefix/lib"

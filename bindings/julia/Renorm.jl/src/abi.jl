@@ -27,6 +27,11 @@ const RENORM_MASK_NONE = Int32(0)
 const RENORM_MASK_BYTES = Int32(1)
 const RENORM_MASK_LENGTHS = Int32(2)
 
+const RENORM_EPILOGUE_NONE = Int32(0)
+const RENORM_EPILOGUE_RELU = Int32(1)
+const RENORM_EPILOGUE_ADD = Int32(2)
+const RENORM_EPILOGUE_ADD_RELU = Int32(3)
+
 const RENORM_F32 = Int32(1)
 const RENORM_F64 = Int32(2)
 
@@ -156,6 +161,7 @@ end
     nonfinite::Ptr{Int64}
     m2::Ptr{Statistics}
     mask::Ptr{Mask}
+    z::Ptr{Tensor}
 end
 
 @operation RENORM_OP_INFERENCE renorm_inference begin
@@ -166,6 +172,7 @@ end
     running_var::Ptr{Running}
     y::Ptr{Tensor}
     mask::Ptr{Mask}
+    z::Ptr{Tensor}
 end
 
 @operation RENORM_OP_BACKWARD renorm_backward begin
@@ -181,6 +188,9 @@ end
     dgamma::Ptr{Parameter}
     dbeta::Ptr{Parameter}
     mask::Ptr{Mask}
+    beta::Ptr{Parameter}
+    z::Ptr{Tensor}
+    dz::Ptr{Tensor}
 end
 
 @operation RENORM_OP_INFERENCE_BACKWARD renorm_inference_backward begin
@@ -193,6 +203,9 @@ end
     dgamma::Ptr{Parameter}
     dbeta::Ptr{Parameter}
     mask::Ptr{Mask}
+    beta::Ptr{Parameter}
+    z::Ptr{Tensor}
+    dz::Ptr{Tensor}
 end
 
 @operation RENORM_OP_MOMENTS renorm_moments begin
@@ -255,6 +268,7 @@ end
     shift::Ptr{Statistics}
     y::Ptr{Tensor}
     mask::Ptr{Mask}
+    z::Ptr{Tensor}
 end
 
 @operation RENORM_OP_BACKWARD_REDUCE renorm_backward_reduce begin
@@ -265,6 +279,11 @@ end
     sum_dy::Ptr{Statistics}
     sum_dy_xhat::Ptr{Statistics}
     mask::Ptr{Mask}
+    gamma::Ptr{Parameter}
+    beta::Ptr{Parameter}
+    r::Ptr{Statistics}
+    d::Ptr{Statistics}
+    z::Ptr{Tensor}
 end
 
 @operation RENORM_OP_BACKWARD_APPLY renorm_backward_apply begin
@@ -282,6 +301,9 @@ end
     dgamma::Ptr{Parameter}
     dbeta::Ptr{Parameter}
     mask::Ptr{Mask}
+    beta::Ptr{Parameter}
+    z::Ptr{Tensor}
+    dz::Ptr{Tensor}
 end
 
 renorm_version() = ccall((:renorm_version, librenorm), UInt32, ())

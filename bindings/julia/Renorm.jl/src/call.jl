@@ -25,12 +25,13 @@ struct Problem{N}
     size::NTuple{N,Int}
 end
 
-function Problem(T, size, (n, c, s), o::Options; parameters = (), running = (), mask = nothing)
+# adds: whether there is a z, or its gradient.
+function Problem(T, size, (n, c, s), o::Options; parameters = (), running = (), mask = nothing, adds = false)
     desc = C.renorm_desc(
         flags = flags(o), layout = Int32(o.layout), dtype = dtype(T), out_dtype = dtype(T),
         param_dtype = dtype(element_type(T, parameters...)), stats_dtype = dtype(element_type(T, running...)),
-        n = n, c = c, s = s, groups = o.groups, group_order = Int32(o.group_order), mask_kind = mask_kind(mask), eps = o.eps,
-        momentum = o.momentum, rmin = something(o.rmin, 0.0), rmax = o.rmax, dmax = o.dmax,
+        n = n, c = c, s = s, groups = o.groups, group_order = Int32(o.group_order), mask_kind = mask_kind(mask),
+        epilogue = epilogue(o, adds), eps = o.eps, momentum = o.momentum, rmin = something(o.rmin, 0.0), rmax = o.rmax, dmax = o.dmax,
     )
     return Problem(desc, size)
 end

@@ -33,6 +33,7 @@ What to compute. Every operation takes these keywords and makes the options itse
 - `groups = 1`: that many groups of samples (microbatches) have statistics and corrections of their own; the running statistics are
   updated once, with the average. Saved statistics are then of size `(C, groups)`. Inference does not read it
 - `group_order = Renorm.CONTIGUOUS`, or `Renorm.INTERLEAVED`
+- `relu = false`: forward passes write `relu(y)`, and backward passes begin with it. Where calls are given `z`, it is added before
 """
 Base.@kwdef struct Options
     layout::Layout = WHCN
@@ -50,7 +51,11 @@ Base.@kwdef struct Options
     skip_nonfinite::Bool = false
     groups::Int = 1
     group_order::GroupOrder = CONTIGUOUS
+    relu::Bool = false
 end
+
+epilogue(o::Options, adds) =
+    adds ? (o.relu ? C.RENORM_EPILOGUE_ADD_RELU : C.RENORM_EPILOGUE_ADD) : (o.relu ? C.RENORM_EPILOGUE_RELU : C.RENORM_EPILOGUE_NONE)
 
 flags(o::Options) =
     o.renorm * C.RENORM_FLAG_BATCH_RENORM |

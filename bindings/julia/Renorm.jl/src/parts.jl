@@ -135,14 +135,14 @@ coefficients(running_mean::Vector, running_var::Vector; groups = 1, keywords...)
     coefficients!(Coefficients(length(running_mean), groups), running_mean, running_var; groups = groups, keywords...)
 
 """
-    Renorm.apply!(y, x, coefficients; mask, executor, workspace, options...)
+    Renorm.apply!(y, x, coefficients; mask, z, executor, workspace, options...)
 
-`y = scale*(x - center) + shift`; returns `y`, which may be `x`.
+`y = scale*(x - center) + shift`, then `z` and the ReLU of `relu = true`; returns `y`, which may be `x` or `z`.
 """
-function apply!(y::Array{T}, x::Array{T}, map::Coefficients; mask = nothing, executor = nothing, workspace = nothing,
-                options...) where {T<:Element}
-    arrays = (x = x, center = map.center, scale = map.scale, shift = map.shift, y = y, mask = mask)
-    call(C.renorm_apply_args, Problem(x, Options(; options...); mask = mask), arrays, executor, workspace)
+function apply!(y::Array{T}, x::Array{T}, map::Coefficients; mask = nothing, z = nothing, executor = nothing,
+                workspace = nothing, options...) where {T<:Element}
+    arrays = (x = x, center = map.center, scale = map.scale, shift = map.shift, y = y, mask = mask, z = z)
+    call(C.renorm_apply_args, Problem(x, Options(; options...); mask = mask, adds = z !== nothing), arrays, executor, workspace)
     return y
 end
 
@@ -166,14 +166,16 @@ Sums(channels::Integer, groups::Integer = 1) = Sums(statistics_size(channels, gr
 Sums(size::Tuple) = Sums(zeros(size), zeros(size))
 
 """
-    Renorm.backward_reduce!(sums, dy, x, saved; mask, executor, workspace)
+    Renorm.backward_reduce!(sums, dy, x, saved; gamma, beta, mask, z, executor, workspace)
 
-Fills a [`Renorm.Sums`](@ref), and returns it.
+Fills a [`Renorm.Sums`](@ref), and returns it. `gamma`, `beta` and `z` are read with `relu = true` only.
 """
-function backward_reduce!(sums::Sums, dy::Array{T}, x::Array{T}, saved::Saved; mask = nothing, executor = nothing,
-                          workspace = nothing) where {T<:Element}
-    arrays = (x = x, dy = dy, mean = saved.mean, sigma = saved.sigma, sum_dy = sums.sum_dy, sum_dy_xhat = sums.sum_dy_xhat, mask = mask)
-    call(C.renorm_backward_reduce_args, Problem(x, saved.options; mask = mask), arrays, executor, workspace)
+function backward_reduce!(sums::Sums, dy::Array{T}, x::Array{T}, saved::Saved; gamma = nothing, beta = nothing, mask = nothing,
+                          z = nothing, executor = nothing, workspace = nothing) where {T<:Element}
+    problem = Problem(x, saved.options; parameters = (gamma, beta), mask = mask, adds = z !== nothing)
+    arrays = (x = x, dy = dy, mean = saved.mean, sigma = saved.sigma, sum_dy = sums.sum_dy, sum_dy_xhat = sums.sum_dy_xhat, mask = mask,
+              gamma = gamma, beta = beta, r = saved.r, d = saved.d, z = z)
+    call(C.renorm_backward_reduce_args, problem, arrays, executor, workspace)
     return sums
 end
 
@@ -186,28 +188,32 @@ backward_reduce(dy::Array{T}, x::Array{T}, saved::Saved; keywords...) where {T<:
     backward_reduce!(Sums(size(saved.mean)), dy, x, saved; keywords...)
 
 """
-    Renorm.backward_apply!(dx, dy, x, saved, sums; gamma, dgamma, dbeta, mask, executor, workspace)
+    Renorm.backward_apply!(dx, dy, x, saved, sums; gamma, beta, dgamma, dbeta, mask, z, dz, executor, workspace)
 
 [`Renorm.backward!`](@ref) of one part of a batch, from the sums over the whole batch.
 """
-function backward_apply!(dx, dy::Array{T}, x::Array{T}, saved::Saved, sums::Sums; gamma = nothing, dgamma = nothing, dbeta = nothing,
-                         mask = nothing, executor = nothing, workspace = nothing) where {T<:Element}
-    problem = Problem(x, saved.options; parameters = (gamma, dgamma, dbeta), mask = mask)
-    arrays = (x = x, dy = dy, gamma = gamma, sum_dy = sums.sum_dy, sum_dy_xhat = sums.sum_dy_xhat, dx = dx, dgamma = dgamma,
-              dbeta = dbeta, mask = mask)
+function backward_apply!(dx, dy::Array{T}, x::Array{T}, saved::Saved, sums::Sums; gamma = nothing, beta = nothing, dgamma = nothing,
+                         dbeta = nothing, mask = nothing, z = nothing, dz = nothing, executor = nothing,
+                         workspace = nothing) where {T<:Element}
+    adds = !(z === dz === nothing)
+    problem = Problem(x, saved.options; parameters = (gamma, beta, dgamma, dbeta), mask = mask, adds = adds)
+    arrays = (x = x, dy = dy, gamma = gamma, beta = beta, sum_dy = sums.sum_dy, sum_dy_xhat = sums.sum_dy_xhat, dx = dx, dgamma = dgamma,
+              dbeta = dbeta, mask = mask, z = z, dz = dz)
     call(C.renorm_backward_apply_args, problem, merge(arrays, statistics(saved)), executor, workspace)
     return dx
 end
 
 """
-    dx, dgamma, dbeta = Renorm.backward_apply(dy, x, saved, sums; gamma, mask, executor, workspace)
+    dx, dgamma, dbeta = Renorm.backward_apply(dy, x, saved, sums; gamma, beta, mask, executor, workspace)
+    dx, dgamma, dbeta, dz = Renorm.backward_apply(dy, x, saved, sums; z, ...)
 
 [`Renorm.backward_apply!`](@ref) into new arrays.
 """
-function backward_apply(dy::Array{T}, x::Array{T}, saved::Saved, sums::Sums; gamma = nothing, keywords...) where {T<:Element}
-    dx, dgamma, dbeta = gradients(dy, size(saved.mean, 1), gamma)
-    backward_apply!(dx, dy, x, saved, sums; gamma = gamma, dgamma = dgamma, dbeta = dbeta, keywords...)
-    return dx, dgamma, dbeta
+function backward_apply(dy::Array{T}, x::Array{T}, saved::Saved, sums::Sums; gamma = nothing, z = nothing,
+                        keywords...) where {T<:Element}
+    dx, others = similar(dy), gradients(dy, size(saved.mean, 1), gamma, z)
+    backward_apply!(dx, dy, x, saved, sums; gamma = gamma, z = z, others..., keywords...)
+    return (dx, others...)
 end
 
 """

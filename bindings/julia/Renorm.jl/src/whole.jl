@@ -27,10 +27,10 @@ keep(::Nothing, options) = nothing
 keep(saved::Saved, options) = saved.options = options
 
 """
-    Renorm.train!(y, x; gamma, beta, running_mean, running_var, num_batches, saved, nonfinite, mask, executor, workspace, options...)
+    Renorm.train!(y, x; gamma, beta, running_mean, running_var, num_batches, saved, nonfinite, mask, z, executor, workspace, options...)
 
 Forward in training: `y = gamma*(r*(x - mean)/sigma + d) + beta` with the statistics of the batch, and the update of the running
-statistics. Returns `y`, which may be `x`. Allocates nothing, if it has a [`Renorm.Workspace`](@ref) that has been used before.
+statistics. Returns `y`, which may be `x` or `z`. Allocates nothing, if it has a [`Renorm.Workspace`](@ref) that has been used before.
 
 - `gamma`, `beta`: a `Vector` with a value per channel, or `nothing` for 1 and 0
 - `running_mean`, `running_var`: both or neither; updated. Batch renorm (`renorm = true`) needs them
@@ -39,6 +39,7 @@ statistics. Returns `y`, which may be `x`. Allocates nothing, if it has a [`Reno
 - `nonfinite`: a `Ref{Int64}(0)` that gets the number of channels whose statistics are not finite
 - `mask`: which positions count; `y` is 0 at the others. An array of `UInt8` or `Bool` like `x` without the channels, or a
   `Vector{Int64}` with the length of each sample: so many of its first positions count
+- `z`: a tensor that is added to `y`, before the ReLU of `relu = true`
 - `executor`: `nothing` for the calling thread, or [`Renorm.threads`](@ref), or your own
 - `workspace`: a [`Renorm.Workspace`](@ref); without one the library allocates what it needs for the call
 - `options...`: the keywords of [`Renorm.Options`](@ref)
@@ -47,12 +48,12 @@ Tensors are `Array{Float32}` or `Array{Float64}`, all of the same size and eleme
 statistics, have that type too, or `Float64` (a `Float32` mean of 1e4 stops moving at momentum 0.01).
 """
 function train!(y::Array{T}, x::Array{T}; gamma = nothing, beta = nothing, running_mean = nothing, running_var = nothing,
-                num_batches = nothing, saved = nothing, nonfinite = nothing, mask = nothing, executor = nothing, workspace = nothing,
-                keywords...) where {T<:Element}
+                num_batches = nothing, saved = nothing, nonfinite = nothing, mask = nothing, z = nothing, executor = nothing,
+                workspace = nothing, keywords...) where {T<:Element}
     options = Options(; keywords...)
-    problem = Problem(x, options; parameters = (gamma, beta), running = (running_mean, running_var), mask = mask)
+    problem = Problem(x, options; parameters = (gamma, beta), running = (running_mean, running_var), mask = mask, adds = z !== nothing)
     arrays = (x = x, gamma = gamma, beta = beta, running_mean = running_mean, running_var = running_var, num_batches = num_batches,
-              y = y, nonfinite = nonfinite, mask = mask)
+              y = y, nonfinite = nonfinite, mask = mask, z = z)
     call(C.renorm_train_args, problem, merge(arrays, results(saved)), executor, workspace)
     keep(saved, options)
     return y
@@ -70,15 +71,16 @@ function train(x::Array{<:Element}; layout = WHCN, groups = 1, keywords...)
 end
 
 """
-    Renorm.inference!(y, x, running_mean, running_var; gamma, beta, mask, executor, workspace, options...)
+    Renorm.inference!(y, x, running_mean, running_var; gamma, beta, mask, z, executor, workspace, options...)
 
 `y = gamma*(x - running_mean)/sigma + beta` with `sigma = sqrt(running_var + eps)`, or `running_var` itself with
-`track_sigma = true`. Returns `y`, which may be `x`. Arrays and keywords are those of [`Renorm.train!`](@ref).
+`track_sigma = true`. Returns `y`, which may be `x` or `z`. Arrays and keywords are those of [`Renorm.train!`](@ref).
 """
 function inference!(y::Array{T}, x::Array{T}, running_mean, running_var; gamma = nothing, beta = nothing, mask = nothing,
-                    executor = nothing, workspace = nothing, options...) where {T<:Element}
-    problem = Problem(x, Options(; options...); parameters = (gamma, beta), running = (running_mean, running_var), mask = mask)
-    arrays = (x = x, gamma = gamma, beta = beta, running_mean = running_mean, running_var = running_var, y = y, mask = mask)
+                    z = nothing, executor = nothing, workspace = nothing, options...) where {T<:Element}
+    problem = Problem(x, Options(; options...); parameters = (gamma, beta), running = (running_mean, running_var), mask = mask,
+                      adds = z !== nothing)
+    arrays = (x = x, gamma = gamma, beta = beta, running_mean = running_mean, running_var = running_var, y = y, mask = mask, z = z)
     call(C.renorm_inference_args, problem, arrays, executor, workspace)
     return y
 end
@@ -91,74 +93,86 @@ end
 inference(x::Array{<:Element}, running_mean, running_var; keywords...) = inference!(similar(x), x, running_mean, running_var; keywords...)
 
 """
-    Renorm.backward!(dx, dy, x, saved; gamma, dgamma, dbeta, mask, executor, workspace)
+    Renorm.backward!(dx, dy, x, saved; gamma, beta, dgamma, dbeta, mask, z, dz, executor, workspace)
 
-Backward of [`Renorm.train!`](@ref), with the options that it left in `saved` and the `mask` that it had; r and d are constants (the
-paper, section 3). Writes `dx`, `dgamma` and `dbeta` as far as they are not `nothing`, and returns `dx`, which may be `dy` or `x`.
+Backward of [`Renorm.train!`](@ref), with the options that it left in `saved` and the `mask` and `z` that it had; r and d are constants
+(the paper, section 3). Writes `dx`, `dgamma`, `dbeta` and `dz` as far as they are not `nothing`, and returns `dx`, which may be `dy` or
+`x`; `dz` may be `dy` or `z`, and needs `dx`. `beta` is read with `relu = true` only.
 """
-function backward!(dx, dy::Array{T}, x::Array{T}, saved::Saved; gamma = nothing, dgamma = nothing, dbeta = nothing, mask = nothing,
-                   executor = nothing, workspace = nothing) where {T<:Element}
-    problem = Problem(x, saved.options; parameters = (gamma, dgamma, dbeta), mask = mask)
-    arrays = (x = x, dy = dy, gamma = gamma, dx = dx, dgamma = dgamma, dbeta = dbeta, mask = mask)
+function backward!(dx, dy::Array{T}, x::Array{T}, saved::Saved; gamma = nothing, beta = nothing, dgamma = nothing, dbeta = nothing,
+                   mask = nothing, z = nothing, dz = nothing, executor = nothing, workspace = nothing) where {T<:Element}
+    adds = !(z === dz === nothing)
+    problem = Problem(x, saved.options; parameters = (gamma, beta, dgamma, dbeta), mask = mask, adds = adds)
+    arrays = (x = x, dy = dy, gamma = gamma, beta = beta, dx = dx, dgamma = dgamma, dbeta = dbeta, mask = mask, z = z, dz = dz)
     call(C.renorm_backward_args, problem, merge(arrays, statistics(saved)), executor, workspace)
     return dx
 end
 
-# dx, dgamma and dbeta to be written.
-function gradients(dy, channels, gamma)
+# What is written beside dx: dgamma, dbeta, and dz where there is a z.
+function gradients(dy, channels, gamma, z)
     P = element_type(eltype(dy), gamma)
-    return similar(dy), Vector{P}(undef, channels), Vector{P}(undef, channels)
+    of_parameters = (dgamma = Vector{P}(undef, channels), dbeta = Vector{P}(undef, channels))
+    return z === nothing ? of_parameters : merge(of_parameters, (dz = similar(dy),))
 end
 
 """
-    dx, dgamma, dbeta = Renorm.backward(dy, x, saved; gamma, mask, executor, workspace)
+    dx, dgamma, dbeta = Renorm.backward(dy, x, saved; gamma, beta, mask, executor, workspace)
+    dx, dgamma, dbeta, dz = Renorm.backward(dy, x, saved; z, ...)
 
 [`Renorm.backward!`](@ref) into new arrays.
 """
-function backward(dy::Array{T}, x::Array{T}, saved::Saved; gamma = nothing, keywords...) where {T<:Element}
-    dx, dgamma, dbeta = gradients(dy, size(saved.mean, 1), gamma)
-    backward!(dx, dy, x, saved; gamma = gamma, dgamma = dgamma, dbeta = dbeta, keywords...)
-    return dx, dgamma, dbeta
+function backward(dy::Array{T}, x::Array{T}, saved::Saved; gamma = nothing, z = nothing, keywords...) where {T<:Element}
+    dx, others = similar(dy), gradients(dy, size(saved.mean, 1), gamma, z)
+    backward!(dx, dy, x, saved; gamma = gamma, z = z, others..., keywords...)
+    return (dx, others...)
 end
 
 """
-    Renorm.inference_backward!(dx, dy, x, running_mean, running_var; gamma, dgamma, dbeta, mask, executor, workspace, options...)
+    Renorm.inference_backward!(dx, dy, x, running_mean, running_var; gamma, beta, dgamma, dbeta, mask, z, dz, executor, workspace,
+                               options...)
 
 Backward of [`Renorm.inference!`](@ref), frozen statistics: `dx = gamma/sigma*dy`, `dgamma = sum(dy*(x - running_mean)/sigma)`,
-`dbeta = sum(dy)`. `x` may be `nothing` where `dgamma` is. Otherwise as [`Renorm.backward!`](@ref).
+`dbeta = sum(dy)`. `x` may be `nothing` where `dgamma` is, without ReLU. Otherwise as [`Renorm.backward!`](@ref).
 """
-function inference_backward!(dx, dy::Array{<:Element}, x, running_mean, running_var; gamma = nothing, dgamma = nothing,
-                             dbeta = nothing, mask = nothing, executor = nothing, workspace = nothing, options...)
-    problem = Problem(dy, Options(; options...); parameters = (gamma, dgamma, dbeta), running = (running_mean, running_var), mask = mask)
-    arrays = (x = x, dy = dy, gamma = gamma, running_mean = running_mean, running_var = running_var, dx = dx, dgamma = dgamma,
-              dbeta = dbeta, mask = mask)
+function inference_backward!(dx, dy::Array{<:Element}, x, running_mean, running_var; gamma = nothing, beta = nothing,
+                             dgamma = nothing, dbeta = nothing, mask = nothing, z = nothing, dz = nothing, executor = nothing,
+                             workspace = nothing, options...)
+    problem = Problem(dy, Options(; options...); parameters = (gamma, beta, dgamma, dbeta), running = (running_mean, running_var),
+                      mask = mask, adds = !(z === dz === nothing))
+    arrays = (x = x, dy = dy, gamma = gamma, beta = beta, running_mean = running_mean, running_var = running_var, dx = dx,
+              dgamma = dgamma, dbeta = dbeta, mask = mask, z = z, dz = dz)
     call(C.renorm_inference_backward_args, problem, arrays, executor, workspace)
     return dx
 end
 
 """
     dx, dgamma, dbeta = Renorm.inference_backward(dy, x, running_mean, running_var; gamma, keywords...)
+    dx, dgamma, dbeta, dz = Renorm.inference_backward(dy, x, running_mean, running_var; z, ...)
 
 [`Renorm.inference_backward!`](@ref) into new arrays.
 """
-function inference_backward(dy::Array{<:Element}, x, running_mean, running_var; gamma = nothing, layout = WHCN, keywords...)
-    dx, dgamma, dbeta = gradients(dy, channels(dy, layout), gamma)
-    inference_backward!(dx, dy, x, running_mean, running_var; gamma = gamma, dgamma = dgamma, dbeta = dbeta, layout = layout, keywords...)
-    return dx, dgamma, dbeta
+function inference_backward(dy::Array{<:Element}, x, running_mean, running_var; gamma = nothing, z = nothing, layout = WHCN,
+                            keywords...)
+    dx, others = similar(dy), gradients(dy, channels(dy, layout), gamma, z)
+    inference_backward!(dx, dy, x, running_mean, running_var; gamma = gamma, z = z, layout = layout, others..., keywords...)
+    return (dx, others...)
 end
 
 """
-    y, back = Renorm.pullback(x; gamma, beta, mask, executor, keywords...)
+    y, back = Renorm.pullback(x; gamma, beta, mask, z, executor, keywords...)
 
-[`Renorm.train`](@ref) and its gradient: `dx, dgamma, dbeta = back(dy)`. `x` and `mask` must not change in between. A rule for ChainRules:
+[`Renorm.train`](@ref) and its gradient: `dx, dgamma, dbeta = back(dy)`, and `dz` after them where there is a `z`. The arrays must not
+change in between. A rule for ChainRules:
 
     function ChainRulesCore.rrule(::typeof(layer), x, gamma, beta)
         y, back = Renorm.pullback(x; gamma = gamma, beta = beta)
         return y, dy -> (NoTangent(), back(unthunk(dy))...)
     end
 """
-function pullback(x::Array{T,N}; gamma = nothing, mask = nothing, executor = nothing, keywords...) where {T<:Element,N}
-    y, saved = train(x; gamma = gamma, mask = mask, executor = executor, keywords...)
-    back(dy) = backward(convert(Array{T,N}, dy), x, saved; gamma = gamma, mask = mask, executor = executor)
+function pullback(x::Array{T,N}; gamma = nothing, beta = nothing, mask = nothing, z = nothing, executor = nothing,
+                  keywords...) where {T<:Element,N}
+    shared = (gamma = gamma, beta = beta, mask = mask, z = z, executor = executor)
+    y, saved = train(x; shared..., keywords...)
+    back(dy) = backward(convert(Array{T,N}, dy), x, saved; shared...)
     return y, back
 end

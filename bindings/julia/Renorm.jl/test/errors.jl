@@ -159,6 +159,18 @@ end
     refused(() -> merge!(Renorm.Moments([0], saved.mean, saved.mean), Renorm.Moments(4)), C.RENORM_ERROR_ALIAS, "overlaps")
 end
 
+@testset "epilogues" begin
+    _, saved = Renorm.train(x; relu = true, z = x)
+    refused(() -> Renorm.backward!(nothing, x, x, saved; z = x, dz = copy(x)), C.RENORM_ERROR_NULL, "args->dx")
+    refused(() -> Renorm.backward!(copy(x), x, x, saved; dz = copy(x)), C.RENORM_ERROR_NULL, "args->z")
+    dx = copy(x)
+    refused(() -> Renorm.backward!(dx, x, x, saved; z = x, dz = dx), C.RENORM_ERROR_ALIAS, "args->dz overlaps args->dx")
+    mean, var = zeros(Float32, 4), ones(Float32, 4)
+    refused(() -> Renorm.inference_backward!(copy(x), x, nothing, mean, var; relu = true), C.RENORM_ERROR_NULL, "args->x")
+    @test_throws DimensionMismatch Renorm.train(x; z = x[:, :, 1:1])
+    @test_throws ArgumentError Renorm.train(x; z = Float64.(x))
+end
+
 @testset "RENORM_MAX_ISA of an unknown name" begin
     program = "using Renorm; try Renorm.train(zeros(Float32, 1, 1)) catch e; print(e.status) end"
     @test read(setenv(julia(program), merge(ENV, Dict("RENORM_MAX_ISA" => "none such"))), String) == string(C.RENORM_ERROR_ISA)

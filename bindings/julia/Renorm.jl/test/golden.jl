@@ -34,11 +34,11 @@ tracks_sigma(case) = get(case.scalars, "track", "var") == "sigma"
 
 const covered = ["bn_train", "brn_train", "bn_infer", "brn_infer", "bn_cumulative", "brn_sequence", "brn_schedule", "bn_groups",
                  "brn_groups", "bn_population"]
-is_covered(case) = case.scalars["op"] in covered && !any(key -> flag(case, key), ["add", "relu"])
+is_covered(case) = case.scalars["op"] in covered
 
 const files = filter(endswith(".txt"), readdir(golden_folder))
 const cases = filter(pair -> is_covered(pair[2]), [file => Case(joinpath(golden_folder, file)) for file in files])
-@test length(cases) == 75
+@test length(cases) == 83
 
 # A case as calls see it: arrays of one element type and layout.
 struct Run{T}
@@ -53,7 +53,8 @@ tensor(run::Run{T}, name) where {T} =
 function options(run, step = "")
     case = run.case
     order = get(case.scalars, "order", "") == "interleaved" ? Renorm.INTERLEAVED : Renorm.CONTIGUOUS
-    o = (layout = run.layout, unbiased = flag(case, "unbiased"), track_sigma = tracks_sigma(case), groups = groups(case), group_order = order)
+    o = (layout = run.layout, unbiased = flag(case, "unbiased"), track_sigma = tracks_sigma(case), groups = groups(case), group_order = order,
+         relu = flag(case, "relu"))
     haskey(case.scalars, "eps") && (o = merge(o, (eps = real(case, "eps"),)))
     haskey(case.scalars, "momentum") && (o = merge(o, (momentum = real(case, "momentum"),)))
     haskey(case.scalars, step * "rmax") || return o
@@ -63,6 +64,7 @@ end
 deviation(case, running_var) = tracks_sigma(case) ? running_var : sqrt.(running_var .+ real(case, "eps"))
 running(run) = per_channel(run, "running_mean"), per_channel(run, tracks_sigma(run.case) ? "running_sigma" : "running_var")
 affine(run) = (gamma = per_channel(run, "gamma"), beta = per_channel(run, "beta"))
+added(run) = haskey(run.case.arrays, "z") ? tensor(run, "z") : nothing
 
 # Which positions count, as the bytes that a call takes, and of the first positions of each sample as their number, too.
 function masks(run)
@@ -105,7 +107,11 @@ function agrees(run::Run{T}, got, name, scale, spread) where {T}
 end
 
 # step is the prefix of the arrays; sums over groups are off by the sum of what their terms may be off by.
-function check_gradients(run, step, (dx, dgamma, dbeta), mean, sigma, r, d, spread)
+function check_gradients(run, step, gradients, mean, sigma, r, d, spread)
+    dx, dgamma, dbeta = gradients
+    has_dz = haskey(run.case.arrays, step * "dz")
+    @test length(gradients) == 3 + has_dz
+    has_dz && agrees(run, gradients[4], step * "dz", 0, 0)
     gamma = something(array(run.case, "gamma"), ones(integer(run.case, "c")))
     x, g = counted(run, step * "x"), counted(run, step * "dy")
     xhat = (x .- row(run, mean)) ./ row(run, sigma)
@@ -122,8 +128,8 @@ function check_step(run::Run, running_mean, running_var, updated; step = "", mas
     case, x = run.case, tensor(run, step * "x")
     largest_x = largest(counted(run, step * "x"))
     mean_before, var_before = copy(running_mean), copy(running_var)
-    y, saved = Renorm.train(x; running_mean = running_mean, running_var = running_var, mask = mask, affine(run)..., options(run, step)...,
-                            keywords...)
+    y, saved = Renorm.train(x; running_mean = running_mean, running_var = running_var, mask = mask, z = added(run), affine(run)...,
+                            options(run, step)..., keywords...)
     spread = largest_x ./ row(run, saved.sigma)
     agrees(run, y, step * "y", largest(by_channel(run, array(case, step * "y"))), spread)
     agrees(run, saved.mean, step * "mean", largest_x, 0)
@@ -137,7 +143,7 @@ function check_step(run::Run, running_mean, running_var, updated; step = "", mas
     agrees(run, running_mean, step * "new_running_mean", over_groups(maximum, run, largest_x)', 0)
     agrees(run, running_var, step * updated, 0, 0)
     haskey(case.arrays, step * "dx") || return
-    gradients = Renorm.backward(tensor(run, step * "dy"), x, saved; gamma = affine(run).gamma, mask = mask)
+    gradients = Renorm.backward(tensor(run, step * "dy"), x, saved; affine(run)..., mask = mask, z = added(run))
     check_gradients(run, step, gradients, saved.mean, saved.sigma, saved.r, saved.d, spread)
 end
 
@@ -155,10 +161,11 @@ function check_inference(run, running_mean, running_var; step = "", input = step
     case, x = run.case, tensor(run, input)
     sigma = deviation(case, running_var)
     spread = largest(counted(run, input)) ./ row(run, sigma)
-    y = Renorm.inference(x, running_mean, running_var; affine(run)..., options(run)...)
+    y = Renorm.inference(x, running_mean, running_var; z = added(run), affine(run)..., options(run)...)
     agrees(run, y, step * "y", largest(by_channel(run, array(case, step * "y"))), spread)
     haskey(case.arrays, step * "dx") || return
-    gradients = Renorm.inference_backward(tensor(run, step * "dy"), x, running_mean, running_var; gamma = affine(run).gamma, options(run)...)
+    gradients = Renorm.inference_backward(tensor(run, step * "dy"), x, running_mean, running_var; z = added(run), affine(run)...,
+                                          options(run)...)
     check_gradients(run, step, gradients, running_mean, sigma, one.(sigma), zero(sigma), spread)
 end
 
