@@ -122,6 +122,20 @@ field const& operation::find(std::string const& field_name) const {
   return fields.front();
 }
 
+bool operation::has(std::string const& field_name) const {
+  return std::any_of(fields.begin(), fields.end(), [&](field const& f) { return field_name == f.name; });
+}
+
+bool operation::reads_z(renorm_epilogue epilogue) const {
+  return has("z") && (epilogue == RENORM_EPILOGUE_ADD_RELU || (epilogue == RENORM_EPILOGUE_ADD && has("y")));
+}
+
+bool may_be_the_same(std::string const& output, std::string const& input) {
+  if (output == "y") return input == "x" || input == "z";
+  if (output == "dx") return input == "x" || input == "dy";
+  return output == "dz" && (input == "dy" || input == "z");
+}
+
 std::size_t element_size(extent size, renorm_desc const& desc) {
   switch (size) {
     case extent::tensor:

@@ -18,6 +18,8 @@ enum class use { input, output, updated };
 // renorm: with RENORM_FLAG_BATCH_RENORM; masked: with a mask_kind; fused: with RENORM_EPILOGUE_ADD_RELU, maybe_fused: optional there
 enum class need { always, renorm, masked, fused, maybe_fused, optional };
 
+inline bool adds(renorm_desc const& desc) { return desc.epilogue == RENORM_EPILOGUE_ADD || desc.epilogue == RENORM_EPILOGUE_ADD_RELU; }
+
 struct field {
   char const* name;
   std::size_t offset;  // in the args struct
@@ -26,6 +28,7 @@ struct field {
   need when;
 
   bool written() const { return how != use::input; }
+  bool written_with(renorm_desc const& desc) const { return written() && (when != need::maybe_fused || adds(desc)); }
   bool integers() const { return size == extent::counts || size == extent::one; }
 };
 
@@ -37,7 +40,14 @@ struct operation {
   std::vector<field> fields;
 
   field const& find(std::string const& field_name) const;
+  bool has(std::string const& field_name) const;
+
+  // Whether z is read with an epilogue: forward to be added, backward for the sign of the sum.
+  bool reads_z(renorm_epilogue epilogue) const;
 };
+
+// Whether an output may be exactly an input.
+bool may_be_the_same(std::string const& output, std::string const& input);
 
 std::vector<operation> const& operations();
 operation const& find_operation(renorm_op id);

@@ -14,6 +14,7 @@ namespace {
 using capi::call;
 using capi::extent;
 using capi::field;
+using capi::may_be_the_same;
 using capi::need;
 using capi::operation;
 using capi::operations;
@@ -390,12 +391,6 @@ TEST(Misuse, WorkspaceTooSmall) {
 
 // ---------------------------------------------------------------- overlap
 
-bool may_be_the_same(std::string const& output, std::string const& other) {
-  if (output == "dz") return other == "dy" || other == "z";
-  if (output == "y" && other == "z") return true;
-  return (output == "y" && other == "x") || (output == "dx" && (other == "x" || other == "dy"));
-}
-
 using preparation = std::function<void(call&)>;
 
 // By whole doubles, so that every array stays aligned.
@@ -475,6 +470,106 @@ TEST(Misuse, OverlapWithTheWorkspace) {
                           },
                           RENORM_ERROR_ALIAS, f.name});
   }
+}
+
+// ---------------------------------------------------------------- epilogues
+
+renorm_epilogue const epilogues[] = {RENORM_EPILOGUE_NONE, RENORM_EPILOGUE_RELU, RENORM_EPILOGUE_ADD, RENORM_EPILOGUE_ADD_RELU};
+
+// f(operation, epilogue) for operations with an array.
+template <class F> void for_each_epilogue(char const* array, F const& f) {
+  for (operation const& op : operations())
+    for (renorm_epilogue const epilogue : epilogues) {
+      SCOPED_TRACE(testing::Message() << op.name << " with epilogue " << epilogue);
+      if (op.has(array)) f(op, epilogue);
+    }
+}
+
+void expect_refused_if(bool refused, operation const& op, misuse const& m) {
+  if (refused) {
+    expect_refused(op, m);
+    return;
+  }
+  call c(op);
+  m.spoil(c);
+  expect_accepted(c);
+}
+
+TEST(Misuse, ZIsNeededWhereItIsRead) {
+  for_each_epilogue("z", [](operation const& op, renorm_epilogue epilogue) {
+    auto const spoil = [=](call& c) {
+      c.desc().epilogue = epilogue;
+      c.point("z", nullptr);
+    };
+    expect_refused_if(op.reads_z(epilogue), op, {"no z", spoil, RENORM_ERROR_NULL, "z"});
+  });
+}
+
+TEST(Misuse, DzNeedsDx) {
+  for_each_epilogue("dz", [](operation const& op, renorm_epilogue epilogue) {
+    auto const spoil = [=](call& c) {
+      c.desc().epilogue = epilogue;
+      c.point("dx", nullptr);
+    };
+    renorm_desc desc = capi::full_desc();
+    desc.epilogue = epilogue;
+    expect_refused_if(capi::adds(desc), op, {"dz without dx", spoil, RENORM_ERROR_NULL, "dx"});
+  });
+}
+
+// Where nothing is added dz is not written, and may be anything.
+TEST(Misuse, DzIsWrittenWithAnAdditionAlone) {
+  for_each_epilogue("dz", [](operation const& op, renorm_epilogue epilogue) {
+    call apart(op), on_dx(op);
+    apart.desc().epilogue = on_dx.desc().epilogue = epilogue;
+    on_dx.point("dz", on_dx.pointer("dx"));
+    bool const written = capi::adds(apart.desc());
+    capi::bytes const before = apart.outputs().at("dz");
+    expect_accepted(apart);
+    EXPECT_EQ(apart.outputs().at("dz") != before, written);
+    EXPECT_EQ(on_dx.run(), written ? RENORM_ERROR_ALIAS : RENORM_OK);
+    if (!written) {
+      EXPECT_EQ(on_dx.outputs().at("dx"), apart.outputs().at("dx"));
+    }
+  });
+}
+
+TEST(Misuse, EpilogueMeansNothingWithoutAnOutputOrAGradient) {
+  int ignoring = 0;
+  for (operation const& op : operations()) {
+    if (op.has("y") || op.has("dy")) continue;
+    ++ignoring;
+    call plain(op);
+    plain.desc().epilogue = RENORM_EPILOGUE_NONE;
+    expect_accepted(plain);
+    for (renorm_epilogue const epilogue : epilogues) {
+      call c(op);
+      c.desc().epilogue = epilogue;
+      expect_accepted(c);
+      EXPECT_TRUE(c.outputs() == plain.outputs()) << op.name << " with epilogue " << epilogue;
+    }
+  }
+  EXPECT_EQ(ignoring, 5);
+}
+
+// Callers that were compiled before args had the arrays of epilogues: no z, beta 0, no dz; and in batch norm, gamma 1.
+TEST(Misuse, StructsFromBeforeEpilogues) {
+  for_each_epilogue("z", [](operation const& op, renorm_epilogue epilogue) {
+    std::size_t const size = op.find("mask").offset + sizeof(void*);
+    call old(op), cleared(op);
+    old.desc().flags = cleared.desc().flags = 0;
+    old.desc().epilogue = cleared.desc().epilogue = epilogue;
+    resize(old, call::args_part, size, 0);
+    for (field const& f : op.fields)
+      if (f.offset >= size) cleared.point(f.name, nullptr);
+    renorm_status const expected = op.reads_z(epilogue) ? RENORM_ERROR_NULL : RENORM_OK;
+    EXPECT_EQ(old.run(), expected) << capi::last_error();
+    EXPECT_EQ(cleared.run(), expected) << capi::last_error();
+    EXPECT_TRUE(old.arrays() == cleared.arrays());
+  });
+  misuse const renorm_gate = {"no r", [](call& c) { c.desc().epilogue = RENORM_EPILOGUE_RELU, c.point("r", nullptr); }, RENORM_ERROR_NULL,
+                              "r"};
+  expect_refused(capi::find_operation(RENORM_OP_BACKWARD_REDUCE), renorm_gate);
 }
 
 // ---------------------------------------------------------------- the remaining functions
