@@ -271,6 +271,7 @@ values of_group(problem const& p, std::size_t group, values const& all) {
   for (std::size_t c = 0; c < p.c(); ++c) {
     std::size_t const at = group * p.c() + c;
     part.mean.push_back(all.mean[at]);
+    part.var.push_back(all.var[at]);
     part.sigma.push_back(all.sigma[at]);
     part.r.push_back(all.r[at]);
     part.d.push_back(all.d[at]);

@@ -28,13 +28,15 @@ class Parts : public IsaTest {};
 TEST_F(Parts, ShardsOfABatchGiveWhatTheBatchGives) {
   for (std::uint32_t flags : {0u, RENORM_FLAG_UNBIASED | RENORM_FLAG_UNBIASED_RUNNING, RENORM_FLAG_BATCH_RENORM | RENORM_FLAG_TRACK_SIGMA})
     for (renorm_layout layout : {RENORM_NCHW, RENORM_NHWC}) {
-      problem const p = make_problem(23, 19, 1, layout, flags);
-      values const want = reference_training(p), allowed = training_tolerance(p, want);
-      for_each_isa([&] {
-        expect_close(train_in_shards(p, {0, 23}), want, allowed);
-        expect_close(train_in_shards(p, {0, 9, 23}), want, allowed);
-        expect_close(train_in_shards(p, {0, 0, 1, 7, 7, 22, 23, 23}), want, allowed);
-      });
+      problem const plain = make_problem(23, 19, 1, layout, flags);
+      for (problem const& p : {plain, fused(masked(plain, RENORM_MASK_BYTES, 4), RENORM_EPILOGUE_ADD_RELU, true)}) {
+        values const want = reference_training(p), allowed = training_tolerance(p, want);
+        for_each_isa([&] {
+          expect_close(train_in_shards(p, {0, 23}), want, allowed);
+          expect_close(train_in_shards(p, {0, 9, 23}), want, allowed);
+          expect_close(train_in_shards(p, {0, 0, 1, 7, 7, 22, 23, 23}), want, allowed);
+        });
+      }
     }
 }
 

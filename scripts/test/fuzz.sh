@@ -7,7 +7,7 @@ compile build/fuzz abi_fuzz differential_fuzz
 # fuzz <target>: what it finds is left in build/fuzz/, to be copied to tests/fuzz/corpus/<target>/.
 fuzz() {
   mkdir -p "build/fuzz/corpus/$1"
-  "build/fuzz/tests/fuzz/$1" -max_total_time="${RENORM_FUZZ_SECONDS:-60}" -max_len=64 -print_final_stats=1 -verbosity=0 \
+  "build/fuzz/tests/fuzz/$1" -max_total_time="${RENORM_FUZZ_SECONDS:-60}" -max_len=96 -print_final_stats=1 -verbosity=0 \
     -artifact_prefix="build/fuzz/$1-" "build/fuzz/corpus/$1"
 }
 check fuzz abi_fuzz

@@ -80,6 +80,10 @@ constexpr renorm_parallel_for executors[] = {nullptr, in_order, backwards_and_tw
 renorm_desc make_desc(choices& in) {
   constexpr double inf = std::numeric_limits<double>::infinity();
   constexpr std::int64_t n[] = {2, 0, 1, 3, 5, 8, 129}, c[] = {3, 0, 1, 2, 8, 16, 17, 33, 65}, s[] = {4, 0, 1, 2, 7, 33, 49, 130, 4097};
+  constexpr std::int64_t groups[] = {1, 2, 3, 0, 7};
+  constexpr renorm_group_order orders[] = {RENORM_GROUPS_CONTIGUOUS, RENORM_GROUPS_INTERLEAVED};
+  constexpr renorm_mask_kind masks[] = {RENORM_MASK_NONE, RENORM_MASK_BYTES, RENORM_MASK_LENGTHS};
+  constexpr renorm_epilogue epilogues[] = {RENORM_EPILOGUE_NONE, RENORM_EPILOGUE_RELU, RENORM_EPILOGUE_ADD, RENORM_EPILOGUE_ADD_RELU};
   constexpr renorm_dtype dtypes[] = {RENORM_F32, RENORM_F64}, more_dtypes[] = {0, RENORM_F64};
   constexpr renorm_layout layouts[] = {RENORM_NCHW, RENORM_NHWC};
   constexpr double eps[] = {1e-5, 0, 1, 1e300}, units[] = {0.125, 0, 1}, rmax[] = {3, 1, inf}, dmax[] = {5, 0, inf};
@@ -93,6 +97,10 @@ renorm_desc make_desc(choices& in) {
   d.n = in.pick(n);
   d.c = in.pick(c);
   d.s = in.pick(s);
+  d.groups = in.pick(groups);
+  d.group_order = in.pick(orders);
+  d.mask_kind = in.pick(masks);
+  d.epilogue = in.pick(epilogues);
   d.eps = in.pick(eps);
   d.momentum = in.pick(units);
   d.rmin = in.pick(units);
@@ -234,8 +242,9 @@ class fuzzed_call {
       std::size_t const element = capi::element_size(f.size, desc);
       regions_[i].size = capi::element_count(f.size, desc) * element;
       regions_[i].alignment = element;
-      regions_[i].written = f.written();
+      regions_[i].written = f.written_with(desc);
     }
+    positions_ = static_cast<std::size_t>(desc.s);
     workspace().size = static_cast<std::size_t>(std::max<std::int64_t>(static_cast<std::int64_t>(needed) + workspace_change_, 0));
     workspace().written = true;
     return true;
@@ -257,20 +266,26 @@ class fuzzed_call {
 
   unsigned char* place(region const& r) const { return blocks_[r.block].data() + r.offset; }
 
-  // Numbers from 0.5 to 1.5, which suit every array, and counts of 8; then the contents that the input asks for.
+  // Numbers from 0.5 to 1.5, which suit every array, counts of 8, and masks of all sorts; then the contents that the input asks for.
   void fill() {
-    for (std::size_t i = 0; i < op_.fields.size(); ++i) fill(regions_[i], op_.fields[i].integers());
+    for (std::size_t i = 0; i < op_.fields.size(); ++i) fill(regions_[i], op_.fields[i]);
     for (content const& c : contents_)
       if (region const& r = regions_[c.region]; r.size > 0) place(r)[c.at % r.size] = c.value;
     for (block& b : blocks_) b.remember();
   }
-  void fill(region const& r, bool is_count) const {
-    std::int64_t const count = 8;
+  void fill(region const& r, field const& f) const {
+    bool const mask = f.size == extent::mask;
     for (std::size_t k = 0; k < r.size / r.alignment; ++k) {
-      double const wide = 0.5 + static_cast<double>(k * 37 % 64) / 64;
+      std::size_t const any = k * 37 % 64;
+      double const wide = 0.5 + static_cast<double>(any) / 64;
       float const narrow = static_cast<float>(wide);
-      void const* const number = r.alignment == sizeof narrow ? static_cast<void const*>(&narrow) : &wide;
-      std::memcpy(place(r) + k * r.alignment, is_count ? &count : number, r.alignment);
+      auto const integer = static_cast<std::int64_t>(mask ? any % (positions_ + 1) : 8);
+      unsigned char const valid = any % 3 == 0 ? 0 : 1;
+      void const* number = &wide;
+      if (mask || f.integers()) number = &integer;
+      if (r.alignment == sizeof narrow) number = &narrow;
+      if (r.alignment == sizeof valid) number = &valid;
+      std::memcpy(place(r) + k * r.alignment, number, r.alignment);
     }
   }
 
@@ -313,6 +328,7 @@ class fuzzed_call {
   std::vector<sharing> shared_;
   std::vector<content> contents_;
   std::int64_t workspace_change_ = 0;
+  std::size_t positions_ = 0;  // of a sample
   std::vector<block> blocks_;
 };
 

@@ -1,5 +1,5 @@
-// Fuzz target that compares training and inference, forward and backward, with their definition: any shape, layout, element types,
-// options, data, instruction set, threads, place in memory and aliasing.
+// Fuzz target that compares training and inference, forward and backward, whole and in parts, with their definition: any shape, groups,
+// mask, epilogue, layout, element types, options, data, instruction set, threads, place in memory and aliasing.
 #include "fuzz/choices.hpp"
 #include "support/compare.hpp"
 #include "support/executors.hpp"
@@ -17,7 +17,8 @@ namespace {
 
 using fuzz::choices;
 
-constexpr std::int64_t most_values = 20000;
+// The reference looks at every sample for each group.
+constexpr std::int64_t most_values = 20000, most_visits = 400000;
 
 // Mostly small; borders of registers, chunks (128 additions to each of 32 or 16 lanes) and segments.
 std::int64_t extent(choices& in) {
@@ -27,10 +28,14 @@ std::int64_t extent(choices& in) {
   return std::max<std::int64_t>(in.pick(borders) + static_cast<std::int64_t>(in.below(5)) - 2, 0);
 }
 
+// As often none as some; up to two more than samples.
+std::int64_t any_groups(choices& in, std::int64_t n) { return in.below(2) == 1 ? 1 + in.word() % (n + 2) : 1; }
+
 renorm_desc any_desc(choices& in) {
   constexpr double inf = std::numeric_limits<double>::infinity();
   constexpr renorm_dtype dtypes[] = {RENORM_F32, RENORM_F64}, wide_or_same[] = {0, RENORM_F64};
   constexpr renorm_layout layouts[] = {RENORM_NCHW, RENORM_NHWC};
+  constexpr renorm_group_order orders[] = {RENORM_GROUPS_CONTIGUOUS, RENORM_GROUPS_INTERLEAVED};
   constexpr double eps[] = {1e-5, 1e-3, 1}, momentum[] = {0.1, 0, 1, 0.99}, rmin[] = {0.75, 0, 1}, rmax[] = {1.5, 1, 3, inf},
                    dmax[] = {0.5, 0, 5, inf};
   renorm_desc d = make_desc(extent(in), extent(in), extent(in));
@@ -39,12 +44,29 @@ renorm_desc any_desc(choices& in) {
   d.dtype = in.pick(dtypes);
   d.param_dtype = in.pick(wide_or_same);
   d.stats_dtype = in.pick(wide_or_same);
+  d.groups = any_groups(in, d.n);
+  d.group_order = in.pick(orders);
   d.eps = in.pick(eps);
   d.momentum = in.pick(momentum);
   d.rmin = in.pick(rmin);
   d.rmax = in.pick(rmax);
   d.dmax = in.pick(dmax);
   return d;
+}
+
+bool too_large(renorm_desc const& d) {
+  std::int64_t const channels = std::max<std::int64_t>(d.c, 1);
+  return d.n * d.s * channels > most_values || (d.n + 1) * channels * d.groups > most_visits;
+}
+
+// No mask, a random one of either kind, or one that has every position or none.
+problem any_mask(choices& in, problem p) {
+  constexpr renorm_mask_kind kinds[] = {RENORM_MASK_NONE, RENORM_MASK_BYTES, RENORM_MASK_LENGTHS};
+  renorm_mask_kind const kind = in.pick(kinds);
+  std::size_t const pattern = in.below(8);
+  if (kind == RENORM_MASK_NONE) return p;
+  if (pattern < 2) return masked(p, kind, position_mask(p.per_channel(), static_cast<std::uint8_t>(pattern)));
+  return masked(p, kind, in.word());
 }
 
 problem any_problem(choices& in, renorm_desc const& desc) {
@@ -54,7 +76,7 @@ problem any_problem(choices& in, renorm_desc const& desc) {
   p.num_batches = in.byte();
   if (in.below(4) == 3) p.gamma = {};
   if (in.below(4) == 3) p.beta = {};
-  return p;
+  return any_mask(in, p);
 }
 
 class any_way {
@@ -81,17 +103,17 @@ class any_way {
 testing::Message describe(problem const& p, way const& how) {
   renorm_desc const& d = p.desc;
   return testing::Message() << d.n << 'x' << d.c << 'x' << d.s << (d.layout == RENORM_NHWC ? " nhwc" : " nchw") << " dtypes " << d.dtype
-                            << d.param_dtype << d.stats_dtype << " flags " << d.flags << " eps " << d.eps << " momentum " << d.momentum
-                            << " rmin " << d.rmin << " rmax " << d.rmax << " dmax " << d.dmax << " x[0] " << (p.x.empty() ? 0 : p.x[0])
-                            << ", " << renorm_isa_name(renorm_active_isa()) << " parts " << how.parts << " alias "
-                            << static_cast<int>(how.alias) << " offset " << how.where.offset << " guard "
+                            << d.param_dtype << d.stats_dtype << " flags " << d.flags << " groups " << d.groups << " order "
+                            << d.group_order << " mask " << d.mask_kind << " of " << p.count(all_groups) << " eps " << d.eps << " momentum "
+                            << d.momentum << " rmin " << d.rmin << " rmax " << d.rmax << " dmax " << d.dmax << " x[0] "
+                            << (p.x.empty() ? 0 : p.x[0]) << ", " << renorm_isa_name(renorm_active_isa()) << " parts " << how.parts
+                            << " alias " << static_cast<int>(how.alias) << " offset " << how.where.offset << " guard "
                             << static_cast<int>(how.where.guard);
 }
 
 void check_training(problem const& p, way const& how) {
   values want = reference_training(p);
   values allowed = training_tolerance(p, want);
-  if (!how.parts) want.var = {};  // whole calls do not show it
   if (p.has(RENORM_FLAG_KEEP_RUNNING)) {
     want.running_mean = p.running_mean;
     want.running_var = p.running_var;
@@ -116,12 +138,14 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
 
   fuzz::choices in(data, size);
   renorm_desc const desc = any_desc(in);
-  if (desc.n * desc.c * desc.s > most_values) return 0;
+  if (too_large(desc)) return 0;
   renorm_set_max_isa(isas[in.below(isas.size())]);
   any_way const way(in);
+  constexpr renorm_epilogue epilogues[] = {RENORM_EPILOGUE_NONE, RENORM_EPILOGUE_RELU, RENORM_EPILOGUE_ADD, RENORM_EPILOGUE_ADD_RELU};
+  renorm_epilogue const epilogue = in.pick(epilogues);
   problem const p = any_problem(in, desc);
-  SCOPED_TRACE(describe(p, way.how));
-  check_training(p, way.how);
-  if (p.per_channel() > 0) check_inference(p, way.how);
+  SCOPED_TRACE(describe(p, way.how) << " epilogue " << epilogue);
+  check_training(fused(p, epilogue, true), way.how);
+  if (p.per_channel() > 0) check_inference(fused(p, epilogue, false), way.how);
   return 0;
 }

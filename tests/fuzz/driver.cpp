@@ -1,6 +1,6 @@
 // Runs a fuzz target without libFuzzer: on the files it is given, and on random inputs, the same in every run. An input that ends the
 // program is left in the file "find".
-//   <program> [--random=<count>] [file...]
+//   <program> [--random=<count>] [--first=<number>] [file...]    random inputs have numbers, from 0 on if no other is said
 #include "support/random.hpp"
 
 #include <csignal>
@@ -16,7 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
 
 namespace {
 
-constexpr std::size_t longest = 64;
+constexpr std::size_t longest = 96;
 std::vector<char> input;
 
 void keep_find(int) {
@@ -43,23 +43,28 @@ bool run_file(std::string const& name) {
   return true;
 }
 
+// Whether an argument is --<name>=<value>.
+bool is_option(std::string const& argument, std::string const& name, long long& value) {
+  std::string const option = "--" + name + "=";
+  if (argument.compare(0, option.size(), option) != 0) return false;
+  value = std::atoll(argument.c_str() + option.size());
+  return true;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::string const option = "--random=";
-  long long count = 0, files = 0;
+  long long first = 0, count = 0, files = 0;
   std::signal(SIGABRT, keep_find);
   for (int i = 1; i < argc; ++i) {
     std::string const argument = argv[i];
-    if (argument.compare(0, option.size(), option) == 0) {
-      count = std::atoll(argument.c_str() + option.size());
-    } else if (run_file(argument)) {
-      ++files;
-    } else {
+    if (is_option(argument, "random", count) || is_option(argument, "first", first)) continue;
+    if (!run_file(argument)) {
       std::fprintf(stderr, "%s cannot be read\n", argv[i]);
       return 2;
     }
+    ++files;
   }
-  for (long long i = 0; i < count; ++i) run_random(static_cast<std::uint64_t>(i));
+  for (long long i = first; i < first + count; ++i) run_random(static_cast<std::uint64_t>(i));
   std::printf("%lld files and %lld random inputs, no finding\n", files, count);
 }

@@ -10,7 +10,7 @@ values with_overflow(values v, renorm_desc const& desc);
 // |got - want| <= allowed, for every array that want has. Infinite values must be the same.
 void expect_close(values const& got, values const& want, values const& allowed);
 
-// The same bits, any NaN standing for any other; var is left out, as whole calls do not return it.
+// The same bits, any NaN standing for any other.
 void expect_same_bits(values const& got, values const& want);
 
 // A hash of the bits of an array, any NaN standing for any other.

@@ -11,6 +11,7 @@
 namespace renorm_test {
 
 using array = std::vector<double>;
+using position_mask = std::vector<std::uint8_t>;  // (n, s)
 
 struct problem {
   renorm_desc desc;
@@ -18,7 +19,7 @@ struct problem {
   array gamma, beta;                // empty: not given
   array running_mean, running_var;  // empty: not given
   std::int64_t num_batches = 0;
-  std::vector<std::uint8_t> mask;  // (n, s), read with desc.mask_kind
+  position_mask mask;  // read with desc.mask_kind
 
   std::size_t n() const { return static_cast<std::size_t>(desc.n); }
   std::size_t c() const { return static_cast<std::size_t>(desc.c); }
@@ -55,8 +56,9 @@ constexpr std::size_t all_groups = static_cast<std::size_t>(-1);
 // f(sample, position) for what is valid of a group.
 template <class F> void for_each_position(problem const& p, std::size_t group, F const& f) {
   for (std::size_t i = 0; i < p.n(); ++i)
-    for (std::size_t k = 0; k < p.s(); ++k)
-      if ((group == all_groups || p.group_of(i) == group) && p.valid(i, k)) f(i, k);
+    if (group == all_groups || p.group_of(i) == group)
+      for (std::size_t k = 0; k < p.s(); ++k)
+        if (p.valid(i, k)) f(i, k);
 }
 
 inline double problem::count(std::size_t group) const {

@@ -5,6 +5,7 @@
 #include "support/tolerance.hpp"
 
 #include <cmath>
+#include <utility>
 
 namespace renorm_test {
 namespace {
@@ -22,13 +23,20 @@ distribution distribution_of(kind data, generator& random) {
   double const a = random.uniform(), b = random.uniform();
   switch (data) {
     case kind::large_mean:
-    case kind::outlier_first: return {1e4 + 64 * a, 1};
-    case kind::drifting: return {0, 1, 1e4};
-    case kind::huge: return {1e30 * a, 1e30};
-    case kind::tiny: return {1e-21 * a, 1e-21};
-    case kind::denormal: return {1e-40 * a, 1e-40};
-    case kind::constant: return {8 * a, 0};
-    default: return {8 * a, 1.125 + b};
+    case kind::outlier_first:
+      return {1e4 + 64 * a, 1};
+    case kind::drifting:
+      return {0, 1, 1e4};
+    case kind::huge:
+      return {1e30 * a, 1e30};
+    case kind::tiny:
+      return {1e-21 * a, 1e-21};
+    case kind::denormal:
+      return {1e-40 * a, 1e-40};
+    case kind::constant:
+      return {8 * a, 0};
+    default:
+      return {8 * a, 1.125 + b};
   }
 }
 
@@ -66,45 +74,65 @@ template <class KindOf> problem make_problem(renorm_desc const& desc, std::uint6
   return p;
 }
 
+position_mask random_mask(problem const& p, renorm_mask_kind kind, std::uint64_t seed) {
+  generator random(seed);
+  position_mask mask(p.per_channel(), 0);
+  for (std::size_t i = 0; i < p.n(); ++i) {
+    std::uint64_t const how = random.next() % 5;
+    std::size_t const length = how == 0 ? 0 : how == 1 ? p.s() : static_cast<std::size_t>(random.next() % (p.s() + 1));
+    for (std::size_t k = 0; k < p.s(); ++k) mask[i * p.s() + k] = k < length ? 1 : 0;
+    if (kind != RENORM_MASK_BYTES || how < 2) continue;
+    for (std::size_t k = 0; k < p.s();) {
+      std::uint8_t const valid = random.next() % 2 == 0 ? 0 : 0x80;
+      for (std::size_t end = k + 1 + random.next() % 12; k < end && k < p.s(); ++k) mask[i * p.s() + k] = valid;
+    }
+  }
+  return mask;
+}
+
+void forget_masked(problem& p) {
+  for (std::size_t i = 0; i < p.n(); ++i)
+    for (std::size_t k = 0; k < p.s(); ++k)
+      for (std::size_t c = 0; c < p.c() && !p.valid(i, k); ++c)
+        for (array* tensor : {&p.x, &p.dy, &p.z})
+          if (!tensor->empty()) (*tensor)[p.at(i, c, k)] = NAN;
+}
+
+void clear_doubtful_gradients(problem& p, bool training, double margin) {
+  problem argument = p;
+  argument.desc.epilogue = p.add() ? RENORM_EPILOGUE_ADD : RENORM_EPILOGUE_NONE;
+  values const want = training ? reference_training(argument) : reference_inference(argument);
+  values const allowed = training ? training_tolerance(argument, want) : inference_tolerance(argument, want);
+  for (std::size_t j = 0; j < p.x.size(); ++j)
+    if (std::abs(want.y[j]) <= allowed.y[j] + margin) p.dy[j] = 0;
+}
+
 }  // namespace
 
 problem random_problem(renorm_desc const& desc, std::uint64_t seed, kind data) {
   return make_problem(desc, seed, [&](std::size_t) { return data; });
 }
 
-problem fused(problem p, renorm_epilogue epilogue, bool training) {
+problem fused(problem p, renorm_epilogue epilogue, bool training, double margin) {
   generator random(9);
   p.desc.epilogue = epilogue;
   if (p.add())
     for (std::size_t j = 0; j < p.x.size(); ++j) p.z.push_back(exact(random.normal()));
-  if (!p.relu()) return p;
-  problem argument = p;
-  argument.desc.epilogue = p.add() ? RENORM_EPILOGUE_ADD : RENORM_EPILOGUE_NONE;
-  values const want = training ? reference_training(argument) : reference_inference(argument);
-  values const allowed = training ? training_tolerance(argument, want) : inference_tolerance(argument, want);
-  for (std::size_t j = 0; j < p.x.size(); ++j)
-    if (std::abs(want.y[j]) <= allowed.y[j]) p.dy[j] = 0;
+  if (p.relu()) clear_doubtful_gradients(p, training, margin);
+  forget_masked(p);
+  return p;
+}
+
+problem masked(problem p, renorm_mask_kind kind, position_mask mask) {
+  p.desc.mask_kind = kind;
+  p.mask = std::move(mask);
+  forget_masked(p);
   return p;
 }
 
 problem masked(problem p, renorm_mask_kind kind, std::uint64_t seed) {
-  generator random(seed);
-  p.desc.mask_kind = kind;
-  p.mask.assign(p.per_channel(), 0);
-  for (std::size_t i = 0; i < p.n(); ++i) {
-    std::uint64_t const how = random.next() % 5;
-    std::size_t const length = how == 0 ? 0 : how == 1 ? p.s() : static_cast<std::size_t>(random.next() % (p.s() + 1));
-    for (std::size_t k = 0; k < p.s(); ++k) p.mask[i * p.s() + k] = k < length ? 1 : 0;
-    if (kind != RENORM_MASK_BYTES || how < 2) continue;
-    for (std::size_t k = 0; k < p.s();) {
-      std::uint8_t const valid = random.next() % 2 == 0 ? 0 : 0x80;
-      for (std::size_t end = k + 1 + random.next() % 12; k < end && k < p.s(); ++k) p.mask[i * p.s() + k] = valid;
-    }
-  }
-  for (std::size_t i = 0; i < p.n(); ++i)
-    for (std::size_t k = 0; k < p.s(); ++k)
-      for (std::size_t c = 0; c < p.c() && !p.valid(i, k); ++c) p.x[p.at(i, c, k)] = p.dy[p.at(i, c, k)] = NAN;
-  return p;
+  position_mask mask = random_mask(p, kind, seed);
+  return masked(std::move(p), kind, std::move(mask));
 }
 
 problem mixed_problem(renorm_desc const& desc, std::uint64_t seed) {

@@ -23,10 +23,14 @@ problem random_problem(renorm_desc const& desc, std::uint64_t seed, kind data = 
 // All kinds in turn, a channel each.
 problem mixed_problem(renorm_desc const& desc, std::uint64_t seed);
 
-// With an epilogue, and z where it adds. Where the argument of ReLU is too near to 0 for its sign to be known after rounding, dy is 0.
-problem fused(problem p, renorm_epilogue epilogue, bool training);
+// With an epilogue, and z where it adds. Where the argument of ReLU is nearer to 0 than margin, or too near for its sign to be known after
+// rounding, dy is 0.
+problem fused(problem p, renorm_epilogue epilogue, bool training, double margin = 0);
 
-// A mask of the given kind, in spans of some positions, with samples that are valid as a whole and not at all. What is masked is NaN.
+// With a mask of the given kind. What is masked is NaN.
+problem masked(problem p, renorm_mask_kind kind, position_mask mask);
+
+// The same with a random one, in spans of some positions, with samples that are valid as a whole and not at all.
 problem masked(problem p, renorm_mask_kind kind, std::uint64_t seed);
 
 }  // namespace renorm_test

@@ -138,12 +138,15 @@ class step {
   values train() {
     saved_statistics const saved = {memory_.saved(), memory_.saved(), memory_.saved(), memory_.saved(), memory_.integers(p_.groups(), -1)};
     running_statistics const running = {memory_.running(p_.running_mean), memory_.running(p_.running_var), memory_.integer(p_.num_batches)};
-    if (how_.parts) forward_in_parts(saved, running);
-    else forward(saved, running);
+    double* const m2 = memory_.saved();
+    if (how_.parts) forward_in_parts(saved, running, m2);
+    else forward(saved, running, m2);
     out_.running_mean = memory_.read_running(running.mean);
     out_.running_var = memory_.read_running(running.var);
     if (p_.per_channel() > 0) {  // else there are no statistics to speak of
       out_.mean = memory_.read_saved(saved.mean);
+      out_.var = memory_.read_saved(m2);
+      for (std::size_t i = 0; i < out_.var.size(); ++i) out_.var[i] /= std::max(1.0, static_cast<double>(saved.count[i / p_.c()]));
       out_.sigma = memory_.read_saved(saved.sigma);
       out_.r = memory_.read_saved(saved.r);
       out_.d = memory_.read_saved(saved.d);
@@ -194,7 +197,7 @@ class step {
     return how_.alias == aliasing::none ? memory_.tensor() : how_.alias == aliasing::onto_dy && z != nullptr ? z : x;
   }
 
-  void forward(saved_statistics const& saved, running_statistics const& running) {
+  void forward(saved_statistics const& saved, running_statistics const& running, double* m2) {
     void *const x = memory_.tensor(p_.x), *const z = addend(), *const y = output_of_forward(x, z);
     std::int64_t* const nonfinite = memory_.integer(-1);
     auto a = make_args<renorm_train_args>();
@@ -212,15 +215,15 @@ class step {
     a.d = saved.d;
     a.count = saved.count;
     a.nonfinite = nonfinite;
+    a.m2 = m2;
     a.mask = memory_.mask();
     renorm_exec const exec = memory_.exec(RENORM_OP_TRAIN);
     RENORM_EXPECT_OK(renorm_train(&p_.desc, &a, &exec));
     out_.y = memory_.read_tensor(y);
   }
 
-  void forward_in_parts(saved_statistics const& saved, running_statistics const& running) {
+  void forward_in_parts(saved_statistics const& saved, running_statistics const& running, double* m2) {
     void* const x = memory_.tensor(p_.x);
-    double* const m2 = memory_.saved();
     auto moments = make_args<renorm_moments_args>();
     moments.x = x;
     moments.count = saved.count;
@@ -229,10 +232,6 @@ class step {
     moments.mask = memory_.mask();
     renorm_exec exec = memory_.exec(RENORM_OP_MOMENTS);
     RENORM_EXPECT_OK(renorm_moments(&p_.desc, &moments, &exec));
-    if (p_.per_channel() > 0) {
-      out_.var = memory_.read_saved(m2);
-      for (std::size_t i = 0; i < out_.var.size(); ++i) out_.var[i] /= std::max(1.0, static_cast<double>(saved.count[i / p_.c()]));
-    }
 
     auto correction = make_args<renorm_correction_args>();
     correction.count = saved.count;
@@ -388,7 +387,8 @@ struct shard {
   problem p;
   way how;
   step_memory memory;
-  void *x, *dy, *y, *dx;
+  void *x, *dy, *y, *dx, *z, *dz;
+  void const* mask;
 
   shard(problem const& batch, std::size_t first, std::size_t last)
       : p(samples_of(batch, first, last)),
@@ -396,15 +396,19 @@ struct shard {
         x(memory.tensor(p.x)),
         dy(memory.tensor(p.dy)),
         y(memory.tensor()),
-        dx(memory.tensor()) {}
+        dx(memory.tensor()),
+        z(p.add() ? memory.tensor(p.z) : nullptr),
+        dz(p.add() ? memory.tensor() : nullptr),
+        mask(memory.mask()) {}
 
   static problem samples_of(problem batch, std::size_t first, std::size_t last) {
-    std::size_t const size = batch.c() * batch.s();
-    auto const part = [&](array const& a) {
-      return array(a.begin() + static_cast<std::ptrdiff_t>(first * size), a.begin() + static_cast<std::ptrdiff_t>(last * size));
+    auto const keep = [&](auto& a, std::size_t size) {
+      if (a.empty()) return;
+      a.erase(a.begin() + static_cast<std::ptrdiff_t>(last * size), a.end());
+      a.erase(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(first * size));
     };
-    batch.x = part(batch.x);
-    batch.dy = part(batch.dy);
+    for (array* tensor : {&batch.x, &batch.dy, &batch.z}) keep(*tensor, batch.c() * batch.s());
+    keep(batch.mask, batch.s());
     batch.desc.n = static_cast<std::int64_t>(last - first);
     return batch;
   }
@@ -422,6 +426,7 @@ void add_moments(shard& part, batch_statistics& all) {
   moments.count = part.memory.integer(-1);
   moments.mean = part.memory.saved();
   moments.m2 = part.memory.saved();
+  moments.mask = part.mask;
   RENORM_EXPECT_OK(renorm_moments(&part.p.desc, &moments, nullptr));
   merge_moments(part.p.desc, all.count, all.mean, all.m2, *moments.count, part.memory.read_saved(moments.mean),
                 part.memory.read_saved(moments.m2));
@@ -458,6 +463,8 @@ void apply(shard& part, batch_statistics const& all) {
   a.scale = map.scale;
   a.shift = map.shift;
   a.y = part.y;
+  a.mask = part.mask;
+  a.z = part.z;
   RENORM_EXPECT_OK(renorm_apply(&part.p.desc, &a, nullptr));
 }
 
@@ -469,6 +476,12 @@ void add_gradient_sums(shard& part, batch_statistics const& all, array& sum_dy, 
   a.sigma = all.sigma.data();
   a.sum_dy = part.memory.saved();
   a.sum_dy_xhat = part.memory.saved();
+  a.mask = part.mask;
+  a.gamma = part.memory.params(part.p.gamma);
+  a.beta = part.memory.params(part.p.beta);
+  a.r = all.r.data();
+  a.d = all.d.data();
+  a.z = part.z;
   RENORM_EXPECT_OK(renorm_backward_reduce(&part.p.desc, &a, nullptr));
   for (std::size_t c = 0; c < part.p.c(); ++c) {
     sum_dy[c] += part.memory.read_saved(a.sum_dy)[c];
@@ -491,6 +504,10 @@ void apply_gradient(shard& part, batch_statistics const& all, array const& sum_d
   a.dx = part.dx;
   a.dgamma = part.memory.params();
   a.dbeta = part.memory.params();
+  a.mask = part.mask;
+  a.beta = part.memory.params(part.p.beta);
+  a.z = part.z;
+  a.dz = part.dz;
   RENORM_EXPECT_OK(renorm_backward_apply(&part.p.desc, &a, nullptr));
   got.dgamma = part.memory.read_params(a.dgamma);
   got.dbeta = part.memory.read_params(a.dbeta);
@@ -533,7 +550,7 @@ values train_in_shards(problem const& p, std::vector<std::size_t> const& borders
   array const zeros(p.c());
   batch_statistics all = {0, zeros, zeros, zeros, zeros, zeros};
   for (shard& part : shards) add_moments(part, all);
-  EXPECT_EQ(all.count, p.desc.n * p.desc.s);
+  EXPECT_EQ(all.count, p.count(all_groups));
   correct(p, shards.front().memory, all);
 
   values got;
@@ -541,7 +558,7 @@ values train_in_shards(problem const& p, std::vector<std::size_t> const& borders
   got.sigma = all.sigma;
   got.r = all.r;
   got.d = all.d;
-  for (double m2 : all.m2) got.var.push_back(m2 / static_cast<double>(all.count));
+  for (double m2 : all.m2) got.var.push_back(m2 / std::max(1.0, static_cast<double>(all.count)));
   update_running(p, all.count, all.mean, all.m2, got.running_mean, got.running_var);
 
   array sum_dy = zeros, sum_dy_xhat = zeros;
@@ -553,6 +570,7 @@ values train_in_shards(problem const& p, std::vector<std::size_t> const& borders
   for (shard& part : shards) {
     apply_gradient(part, all, sum_dy, sum_dy_xhat, got);
     append(part.memory.read_tensor(part.dx), got.dx);
+    if (part.dz != nullptr) append(part.memory.read_tensor(part.dz), got.dz);
   }
   return got;
 }

@@ -13,7 +13,7 @@ enum class aliasing {
 };
 
 struct way {
-  bool parts = false;  // made of the parts instead of whole calls
+  bool parts = false;      // made of the parts instead of whole calls
   double sigma_floor = 0;  // of the correction, in parts
   aliasing alias = aliasing::none;
   placement where = {};
@@ -22,11 +22,11 @@ struct way {
   std::int32_t concurrency = 0;
 };
 
-// Both steps expect success and that nothing outside the arrays was written. var is there only if made of the parts.
+// Both steps expect success and that nothing outside the arrays was written.
 values train(problem const& p, way const& how = {});
 values infer(problem const& p, way const& how = {});
 
-// A training step on several machines, each with samples [borders[i], borders[i + 1]) of the batch, maybe none.
+// A training step without groups on several machines, each with samples [borders[i], borders[i + 1]) of the batch, maybe none.
 values train_in_shards(problem const& p, std::vector<std::size_t> const& borders);
 
 // renorm_merge and renorm_update_running by themselves.

@@ -81,8 +81,8 @@ struct magnitudes {
   double max_x = 0, max_y = 0;
   double mean_dy = 0, mean_dy_xhat = 0, max_dy = 0;  // of absolute values
   double max_dy_xhat = 0;
-  double c1 = 0;                                     // |mean(dy)|
-  double pivot_spread = 0;                           // mean((x - K)^2)
+  double c1 = 0;            // |mean(dy)|
+  double pivot_spread = 0;  // mean((x - K)^2)
 };
 
 class analysis {
@@ -91,6 +91,7 @@ class analysis {
       : p_(p),
         want_(want),
         carried_(carried),
+        total_(p.count(all_groups)),
         reference_(reference),
         u_(unit_roundoff(p.desc.dtype)),
         u_params_(unit_roundoff(dtype_or(p.desc.param_dtype, p.desc.dtype))),
@@ -142,6 +143,7 @@ class analysis {
   problem const& p_;
   values const& want_;
   values const& carried_;
+  double total_;  // count of all groups
   double reference_;
   double u_, u_params_, u_running_;
   double tiny_;  // what an underflow may lose
@@ -242,7 +244,7 @@ void analysis::round_running(std::size_t c) {
 void analysis::update_running(population const& of, std::size_t c, magnitudes const& a, double mean_error, double var_error,
                               double sigma_error) {
   if (want_.running_mean.empty()) return;
-  double const share = of.m / p_.count(all_groups);
+  double const share = of.m / total_;
   double const bessel = of.m > 1 && p_.has(RENORM_FLAG_UNBIASED_RUNNING) ? of.m / (of.m - 1) : 1;
   double const spread_error = p_.has(RENORM_FLAG_TRACK_SIGMA) ? bessel * sigma_error : bessel * var_error;
   allowed_.running_mean[c] += share * (mean_error + reference_ * a.max_x);
