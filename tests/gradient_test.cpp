@@ -14,6 +14,15 @@ namespace {
 constexpr std::uint32_t training_flags[] = {0, RENORM_FLAG_UNBIASED, RENORM_FLAG_BATCH_RENORM,
                                             RENORM_FLAG_BATCH_RENORM | RENORM_FLAG_UNBIASED};
 
+constexpr renorm_epilogue epilogues[] = {RENORM_EPILOGUE_NONE, RENORM_EPILOGUE_RELU, RENORM_EPILOGUE_ADD, RENORM_EPILOGUE_ADD_RELU};
+
+// Steps in what the loss is linear in, as long as no argument of ReLU changes its sign. Those nearer to 0 than the margin have no weight
+// in the loss. By a step of 2*h in x an argument changes by at most 2*h*gamma/sigma in inference. In training
+// dxhat_i/dx_j = (delta_ij - 1/m - xhat_i*xhat_j/m)/sigma and |xhat|^2 <= m, which makes it 6*h*gamma*r/sigma, and twice that covers the
+// curvature: with the h, gamma, r and sigma below less than 0.1, in inference less than 0.02. A step of 2/1024 in gamma changes it
+// by that times |r*xhat + d|, less than 0.02.
+constexpr double linear_step = 1.0 / 1024, margin = 0.125;
+
 struct forward_coefficients {
   array r, d;
 };
@@ -85,6 +94,14 @@ void expect_slope(double got, double got_error, estimate const& want, char const
   EXPECT_NEAR(got, want.value, got_error + want.error) << name << '[' << at << ']';
 }
 
+// In gamma, beta and z.
+template <class F> void expect_linear_slopes(problem& p, std::size_t c, values const& got, values const& allowed, F const& loss) {
+  expect_slope(got.dgamma[c], allowed.dgamma[c], slope(&p.gamma[c], linear_step, loss), "dgamma", c);
+  expect_slope(got.dbeta[c], allowed.dbeta[c], slope(&p.beta[c], linear_step, loss), "dbeta", c);
+  if (!p.add()) return;
+  for_channel(p, c, [&](std::size_t j) { expect_slope(got.dz[j], 0, slope(&p.z[j], linear_step, loss), "dz", j); });
+}
+
 class Gradient : public IsaTest {};
 
 // Truncation. As a function of one x, sigma^2 is a parabola with complex zeros at a distance of at least sqrt(m)*sigma. On a circle of
@@ -101,42 +118,47 @@ double truncation_error(problem const& p, values const& want, std::size_t c, dou
   return 4 * bound / rho * std::pow(h / rho, 4);
 }
 
+void expect_gradient_of_training(problem p) {
+  values const got = train(p), want = reference_training(p), allowed = training_tolerance(p, want, 0);
+  forward_coefficients const held = {want.r, want.d};
+  for (std::size_t c = 0; c < p.c(); ++c) {
+    auto const current_loss = [&] { return training_loss(p, held, c); };
+    double const rho = std::sqrt(static_cast<double>(p.per_channel())) * want.sigma[c] / 2, h = rho / 1024;
+    double const truncation = truncation_error(p, want, c, rho, h);
+    for_channel(p, c,
+                [&](std::size_t j) { expect_slope(got.dx[j], allowed.dx[j] + truncation, slope(&p.x[j], h, current_loss), "dx", j); });
+    expect_linear_slopes(p, c, got, allowed, current_loss);
+  }
+}
+
 TEST_F(Gradient, OfTraining) {
   for_each_isa([&] {
     for (renorm_layout layout : {RENORM_NCHW, RENORM_NHWC})
-      for (std::uint32_t flags : training_flags) {
-        SCOPED_TRACE(testing::Message() << "layout " << layout << ", flags " << flags);
-        problem p = make_problem(3, 3, 5, layout, flags, 1e-2);
-        values const got = train(p), want = reference_training(p), allowed = training_tolerance(p, want, 0);
-        forward_coefficients const held = {want.r, want.d};
-        for (std::size_t c = 0; c < p.c(); ++c) {
-          auto const current_loss = [&] { return training_loss(p, held, c); };
-          double const rho = std::sqrt(static_cast<double>(p.per_channel())) * want.sigma[c] / 2, h = rho / 1024;
-          double const truncation = truncation_error(p, want, c, rho, h);
-          for_channel(p, c, [&](std::size_t j) {
-            expect_slope(got.dx[j], allowed.dx[j] + truncation, slope(&p.x[j], h, current_loss), "dx", j);
-          });
-          // The loss is linear in gamma and beta.
-          expect_slope(got.dgamma[c], allowed.dgamma[c], slope(&p.gamma[c], 1, current_loss), "dgamma", c);
-          expect_slope(got.dbeta[c], allowed.dbeta[c], slope(&p.beta[c], 1, current_loss), "dbeta", c);
+      for (std::uint32_t flags : training_flags)
+        for (renorm_epilogue epilogue : epilogues) {
+          SCOPED_TRACE(testing::Message() << "layout " << layout << ", flags " << flags << ", epilogue " << epilogue);
+          expect_gradient_of_training(fused(make_problem(3, 3, 5, layout, flags, 1e-2), epilogue, true, margin));
         }
-      }
   });
 }
 
 // The loss is linear in everything.
+void expect_gradient_of_inference(problem p) {
+  values const got = infer(p), allowed = inference_tolerance(p, reference_inference(p), 0);
+  for (std::size_t c = 0; c < p.c(); ++c) {
+    auto const current_loss = [&] { return inference_loss(p, c); };
+    for_channel(p, c, [&](std::size_t j) { expect_slope(got.dx[j], allowed.dx[j], slope(&p.x[j], linear_step, current_loss), "dx", j); });
+    expect_linear_slopes(p, c, got, allowed, current_loss);
+  }
+}
+
 TEST_F(Gradient, OfInference) {
   for_each_isa([&] {
-    for (renorm_layout layout : {RENORM_NCHW, RENORM_NHWC}) {
-      problem p = make_problem(3, 3, 5, layout, 0, 1e-2);
-      values const got = infer(p), allowed = inference_tolerance(p, reference_inference(p), 0);
-      for (std::size_t c = 0; c < p.c(); ++c) {
-        auto const current_loss = [&] { return inference_loss(p, c); };
-        for_channel(p, c, [&](std::size_t j) { expect_slope(got.dx[j], allowed.dx[j], slope(&p.x[j], 1, current_loss), "dx", j); });
-        expect_slope(got.dgamma[c], allowed.dgamma[c], slope(&p.gamma[c], 1, current_loss), "dgamma", c);
-        expect_slope(got.dbeta[c], allowed.dbeta[c], slope(&p.beta[c], 1, current_loss), "dbeta", c);
+    for (renorm_layout layout : {RENORM_NCHW, RENORM_NHWC})
+      for (renorm_epilogue epilogue : epilogues) {
+        SCOPED_TRACE(testing::Message() << "layout " << layout << ", epilogue " << epilogue);
+        expect_gradient_of_inference(fused(make_problem(3, 3, 5, layout, 0, 1e-2), epilogue, false, margin));
       }
-    }
   });
 }
 
