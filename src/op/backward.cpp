@@ -284,11 +284,13 @@ template <class T> void inference_parameters(problem const& p, renorm_inference_
   write_parameters(o.shape, p, on.code, nullptr, nullptr, s.sum_dy, s.sum_dy_xhat, a.dgamma, a.dbeta);
 }
 
-// dx = gamma/sigma * g, dz = g: the sweep of training with c1 and c2 0. Where x decides nothing, dy stands in for it.
+// dx = gamma/sigma * g, dz = g: the sweep of training with c1, c2 and xhat 0. Where x decides nothing, dy stands in for it.
 template <class T> void inference_dx_dz(problem const& p, renorm_inference_backward_args const& a, call const& on,
                                         inference_backward_scratch<T> const& s, selection<T> const& selected) {
   clear(s.sum_dy, p.shape.c);
   clear(s.sum_dy_xhat, p.shape.c);
+  clear(s.xhat.inv, s.order.columns());
+  clear(s.xhat.off, s.order.columns());
   std::int64_t const count = 1;
   narrow_gradient(p, s.order, on.code, {s.order.shape, 0}, &count, s.sigma, a.gamma, nullptr, s.sum_dy, s.sum_dy_xhat, s.gradient);
   grad_epilogue<T> const e = s.gate.epilogue(p, a.z, a.dz);

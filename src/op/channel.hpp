@@ -15,7 +15,7 @@ struct channels {
 };
 
 // Loops, not memset and memcpy: arrays of no channels may be NULL.
-inline void clear(double* a, std::size_t count) {
+template <class T> void clear(T* a, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) a[i] = 0;
 }
 inline void copy(double const* a, std::size_t count, double* to) {
