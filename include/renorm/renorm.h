@@ -28,10 +28,12 @@
  * a valid position is a group without a value.
  *
  * Epilogues: with desc->epilogue, y = relu(v), v + z or relu(v + z), v being the right-hand side of y above (and of renorm_inference and
- * renorm_apply), and z a tensor like x. relu(a) is 0 where a < 0, else a: NaN stays NaN. In the backward passes g is dy, but 0 where
- * a <= 0, a being the argument of relu, and dz = g. a is recomputed from what forward had (x, the statistics, gamma, beta, and z), with the
- * same bits: hand over the same values. That costs no memory and no traffic but that of z, and neither y nor a bit mask is kept. At
- * masked positions y, dx and dz are 0, and what z holds there is ignored.
+ * renorm_apply), and z a tensor like x. v is rounded to desc->dtype before z is added: y has the bits of the operations one after the
+ * other. relu(a) is 0 where a < 0, else a: NaN stays NaN, and -0 stays -0. In the backward passes g is dy, but 0 where a <= 0, a being the
+ * argument of relu, and dz = g. A NaN in a lets dy pass; where a <= 0 a NaN in dy does not. a is recomputed from what forward had (x, the
+ * statistics, gamma, beta, and z): with the same values, on the same instruction set, it has the same bits. That takes no memory but a
+ * little workspace, and no traffic but that of z; y need not be kept. At masked positions y, dx and dz are 0, and what z holds there is
+ * ignored.
  *
  * Rules that hold for every function, unless it says otherwise:
  *
@@ -41,14 +43,14 @@
  * - A call that is refused returns a negative status and writes nothing; renorm_last_error has the reason in words.
  * - Tensors are dense, of desc->dtype, n*c*s elements: NCHW is [n][c][s], NHWC is [n][s][c]. Per-channel arrays have c
  *   elements. No pointer needs more alignment than its element. Nothing outside the arrays is read or written.
- * - y may be x or z; dx may be dy or x; dz may be dy or z. Any other overlap of an output with another array that the call reads or writes is refused, and of
- *   any array with the workspace.
+ * - y may be x or z; dx may be dy or x; dz may be dy or z, but not dx. Any other overlap of an output with another array that the call
+ *   reads or writes is refused, and of any array with the workspace.
  * - n, c or s may be 0: no tensor is read or written, running statistics stay, sums and parameter gradients are 0. An array of no
  *   bytes may be NULL.
  * - Options are refused if they are NaN, even where they are not read. Counts are below INT64_MAX.
  * - Results have the same bits for any number of threads, any executor and any alignment, and on the scalar, AVX2,
  *   AVX-512 and NEON kernels alike (NaN payloads aside), within one release. SSE2 has no fused multiply-add and differs in rounding.
- * - A channel that holds a NaN or an infinity gets non-finite output and touches no other channel.
+ * - A channel that holds a NaN or an infinity gets non-finite output, unless relu makes 0 of -infinity, and touches no other channel.
  * - With a workspace of renorm_workspace_size bytes no memory is allocated. Nothing is printed, nothing aborts or throws,
  *   and the floating-point environment is left alone (it is expected to round to nearest).
  * - All functions may be called from any number of threads at once, with distinct outputs and workspaces.
@@ -94,7 +96,7 @@ typedef int32_t renorm_status;
 #define RENORM_ERROR_OUT_OF_MEMORY (-8) /* no workspace was given and none could be allocated */
 #define RENORM_ERROR_ISA (-9)           /* RENORM_MAX_ISA or renorm_set_max_isa names no instruction set of this build */
 
-/* Memory layout of x, y, dy, dx. The dense case s = 1 is the same memory in both. */
+/* Memory layout of x, y, z, dy, dx, dz. The dense case s = 1 is the same memory in both. */
 typedef int32_t renorm_layout;
 #define RENORM_NCHW 1 /* [n][c][s] */
 #define RENORM_NHWC 2 /* [n][s][c], channels last */
@@ -165,8 +167,8 @@ typedef struct renorm_desc {
   uint32_t struct_size;
   uint32_t flags;        /* RENORM_FLAG_* */
   int32_t layout;        /* RENORM_NCHW or RENORM_NHWC */
-  int32_t dtype;         /* of x and dy: RENORM_F32 or RENORM_F64 */
-  int32_t out_dtype;     /* of y and dx: 0 or dtype */
+  int32_t dtype;         /* of x, z and dy: RENORM_F32 or RENORM_F64 */
+  int32_t out_dtype;     /* of y, dx and dz: 0 or dtype */
   int32_t param_dtype;   /* of gamma, beta, dgamma, dbeta: 0 for dtype, or RENORM_F64 */
   int32_t stats_dtype;   /* of running_mean, running_var: 0 for dtype, or RENORM_F64 (a float mean of 1e4 stops moving at momentum 0.01) */
   int32_t epilogue;      /* RENORM_EPILOGUE_*; functions that neither write y nor read dy ignore it */
@@ -311,7 +313,10 @@ typedef struct renorm_train_args {
 
 RENORM_API renorm_status renorm_train(const renorm_desc *desc, const renorm_train_args *args, const renorm_exec *exec);
 
-/* Inference: y = gamma*(x - running_mean)/sigma + beta, sigma = sqrt(running_var + eps), or running_var where it tracks sigma. */
+/*
+ * Inference: y = gamma*(x - running_mean)/sigma + beta, and the epilogue. sigma = sqrt(running_var + eps), or running_var where it tracks
+ * sigma.
+ */
 typedef struct renorm_inference_args {
   uint32_t struct_size;
   uint32_t flags;
@@ -354,13 +359,13 @@ typedef struct renorm_backward_args {
 RENORM_API renorm_status renorm_backward(const renorm_desc *desc, const renorm_backward_args *args, const renorm_exec *exec);
 
 /*
- * Backward of renorm_inference (frozen statistics): dx = gamma/sigma * dy, dgamma = sum(dy*(x - running_mean)/sigma),
- * dbeta = sum(dy).
+ * Backward of renorm_inference (frozen statistics): dx = gamma/sigma * g, dgamma = sum(g*(x - running_mean)/sigma), dbeta = sum(g),
+ * with g = dy (epilogues: above). With relu, dx is NaN where x is not finite. If dx, dgamma and dbeta are all NULL nothing is done.
  */
 typedef struct renorm_inference_backward_args {
   uint32_t struct_size;
   uint32_t flags;
-  const void *x;            /* read, and needed, if dgamma is not NULL */
+  const void *x;            /* read, and needed, with relu, or if dgamma is not NULL */
   const void *dy;
   const void *gamma;        /* P, or NULL for 1 */
   const void *running_mean; /* R */
@@ -474,7 +479,7 @@ typedef struct renorm_coefficients_args {
 RENORM_API renorm_status renorm_coefficients(const renorm_desc *desc, const renorm_coefficients_args *args,
                                              const renorm_exec *exec);
 
-/* y = scale*(x - center) + shift. Accurate where center is large: its rounding to float goes into shift. */
+/* y = scale*(x - center) + shift, and the epilogue. Accurate where center is large: its rounding to float goes into shift. */
 typedef struct renorm_apply_args {
   uint32_t struct_size;
   uint32_t flags;
@@ -489,7 +494,7 @@ typedef struct renorm_apply_args {
 
 RENORM_API renorm_status renorm_apply(const renorm_desc *desc, const renorm_apply_args *args, const renorm_exec *exec);
 
-/* sum_dy = sum(dy), sum_dy_xhat = sum(dy*(x - mean)/sigma): S1 and S2. 0 for an empty tensor. */
+/* sum_dy = sum(g), sum_dy_xhat = sum(g*(x - mean)/sigma): S1 and S2, with g = dy (epilogues: above). 0 for an empty tensor. */
 typedef struct renorm_backward_reduce_args {
   uint32_t struct_size;
   uint32_t flags;
