@@ -255,9 +255,13 @@ void call::fill(field const& f) {
     return;
   }
   std::mt19937 random(seed_of(f.name));
-  for (std::size_t i = 0; i < length(f.name); ++i) {
-    double const unit = (random() >> 8) / 16777216.0;
-    set_value(f.name, i, f.size == extent::tensor ? 4 * unit - 2 : 0.5 + unit);
+  void* const array = pointer(f.name);
+  bool const narrow = element_size(f.size, made_for) == sizeof(float);
+  std::size_t const count = length(f.name);
+  for (std::size_t i = 0; i < count; ++i) {
+    double const unit = (random() >> 8) / 16777216.0, value = f.size == extent::tensor ? 4 * unit - 2 : 0.5 + unit;
+    if (narrow) static_cast<float*>(array)[i] = static_cast<float>(value);
+    else static_cast<double*>(array)[i] = value;
   }
 }
 
