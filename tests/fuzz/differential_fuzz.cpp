@@ -10,6 +10,7 @@
 #include "support/tolerance.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <limits>
 
 namespace renorm_test {
@@ -19,6 +20,12 @@ using fuzz::choices;
 
 // The reference looks at every sample for each group.
 constexpr std::int64_t most_values = 20000, most_visits = 400000;
+
+struct case_count {
+  long long compared = 0;
+
+  ~case_count() { std::printf("%lld cases compared\n", compared); }
+} cases;
 
 // Mostly small; borders of registers, chunks (128 additions to each of 32 or 16 lanes) and segments.
 std::int64_t extent(choices& in) {
@@ -139,6 +146,7 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
   fuzz::choices in(data, size);
   renorm_desc const desc = any_desc(in);
   if (too_large(desc)) return 0;
+  ++cases.compared;
   renorm_set_max_isa(isas[in.below(isas.size())]);
   any_way const way(in);
   constexpr renorm_epilogue epilogues[] = {RENORM_EPILOGUE_NONE, RENORM_EPILOGUE_RELU, RENORM_EPILOGUE_ADD, RENORM_EPILOGUE_ADD_RELU};
