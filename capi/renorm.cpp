@@ -341,6 +341,25 @@ struct backward_apply {
   static void run(problem const& p, args const& a, call const& on) { op::backward_apply(p, a, on); }
 };
 
+struct fold {
+  using args = renorm_fold_args;
+  static constexpr char const* name = "renorm_fold";
+  static void list(problem const& p, args const& a, arrays& v) {
+    std::size_t const weights = v.input("args->weights", a.weights, a.folded_weights != nullptr ? p.tensor_bytes() : 0);
+    std::size_t const bias = v.optional_input("args->bias", a.bias, param_bytes(p));
+    v.optional_input("args->gamma", a.gamma, param_bytes(p));
+    v.optional_input("args->beta", a.beta, param_bytes(p));
+    v.input("args->running_mean", a.running_mean, running_bytes(p));
+    v.input("args->running_var", a.running_var, running_bytes(p));
+    v.optional_output("args->scale", a.scale, param_bytes(p));
+    v.optional_output("args->folded_weights", a.folded_weights, p.tensor_bytes(), {weights, weights});
+    v.optional_output("args->folded_bias", a.folded_bias, param_bytes(p), {bias, bias});
+  }
+  static renorm_status check(problem const&, args const&) { return RENORM_OK; }
+  static std::size_t workspace(problem const&) { return 0; }
+  static void run(problem const& p, args const& a, call const& on) { op::fold(p, a, on); }
+};
+
 template <class Op> struct request {
   problem p;
   typename Op::args a;
@@ -431,6 +450,9 @@ renorm_status renorm_backward_reduce(const renorm_desc* desc, const renorm_backw
 renorm_status renorm_backward_apply(const renorm_desc* desc, const renorm_backward_apply_args* args, const renorm_exec* exec) {
   return capi::run<capi::backward_apply>(desc, args, exec);
 }
+renorm_status renorm_fold(const renorm_desc* desc, const renorm_fold_args* args, const renorm_exec* exec) {
+  return capi::run<capi::fold>(desc, args, exec);
+}
 
 renorm_status renorm_workspace_size(const renorm_desc* desc, renorm_op op, size_t* bytes) {
   constexpr char const* name = "renorm_workspace_size";
@@ -473,6 +495,9 @@ renorm_status renorm_workspace_size(const renorm_desc* desc, renorm_op op, size_
       break;
     case RENORM_OP_BACKWARD_APPLY:
       *bytes = capi::backward_apply::workspace(p);
+      break;
+    case RENORM_OP_FOLD:
+      *bytes = capi::fold::workspace(p);
       break;
     default:
       return capi::fail(RENORM_ERROR_UNSUPPORTED, "%s: op %d is unknown", name, op);

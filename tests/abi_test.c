@@ -82,6 +82,7 @@ static void constants(void) {
   CONSTANT(RENORM_OP_APPLY, 10);
   CONSTANT(RENORM_OP_BACKWARD_REDUCE, 11);
   CONSTANT(RENORM_OP_BACKWARD_APPLY, 12);
+  CONSTANT(RENORM_OP_FOLD, 13);
   CONSTANT(RENORM_FLAG_BATCH_RENORM, 1);
   CONSTANT(RENORM_FLAG_TRACK_SIGMA, 2);
   CONSTANT(RENORM_FLAG_UNBIASED, 4);
@@ -335,6 +336,21 @@ static void backward_apply_args(void) {
   FIELD(renorm_backward_apply_args, dz, 136, 8);
 }
 
+static void fold_args(void) {
+  SIZE(renorm_fold_args, 80);
+  FIELD(renorm_fold_args, struct_size, 0, 4);
+  FIELD(renorm_fold_args, flags, 4, 4);
+  FIELD(renorm_fold_args, gamma, 8, 8);
+  FIELD(renorm_fold_args, beta, 16, 8);
+  FIELD(renorm_fold_args, running_mean, 24, 8);
+  FIELD(renorm_fold_args, running_var, 32, 8);
+  FIELD(renorm_fold_args, weights, 40, 8);
+  FIELD(renorm_fold_args, bias, 48, 8);
+  FIELD(renorm_fold_args, scale, 56, 8);
+  FIELD(renorm_fold_args, folded_weights, 64, 8);
+  FIELD(renorm_fold_args, folded_bias, 72, 8);
+}
+
 /* Compiles only with the prototypes as they are. */
 static void prototypes(void) {
   uint32_t (*version)(void) = renorm_version;
@@ -363,6 +379,7 @@ static void prototypes(void) {
   OPERATION(apply);
   OPERATION(backward_reduce);
   OPERATION(backward_apply);
+  OPERATION(fold);
   expect("the functions around them are there",
          version && build_info && status_string && last_error && best_isa && active_isa && set_max_isa && isa_name && desc_init &&
              workspace_size && ramp_at, 1);
@@ -387,5 +404,6 @@ int main(void) {
   apply_args();
   backward_reduce_args();
   backward_apply_args();
+  fold_args();
   return failures != 0;
 }

@@ -79,6 +79,10 @@ std::vector<operation> list_operations() {
                 FIELD(sum_dy, channels, input, always), FIELD(sum_dy_xhat, channels, input, always), FIELD(dx, tensor, output, optional),
                 FIELD(dgamma, parameter, output, optional), FIELD(dbeta, parameter, output, optional), FIELD(mask, mask, input, masked),
                 FIELD(beta, parameter, input, maybe_fused), FIELD(z, tensor, input, fused), FIELD(dz, tensor, output, maybe_fused)),
+      OPERATION(RENORM_OP_FOLD, fold, FIELD(gamma, parameter, input, optional), FIELD(beta, parameter, input, optional),
+                FIELD(running_mean, running, input, always), FIELD(running_var, running, input, always),
+                FIELD(weights, tensor, input, always), FIELD(bias, parameter, input, optional), FIELD(scale, parameter, output, optional),
+                FIELD(folded_weights, tensor, output, optional), FIELD(folded_bias, parameter, output, optional)),
   };
 }
 
@@ -133,7 +137,8 @@ bool operation::reads_z(renorm_epilogue epilogue) const {
 bool may_be_the_same(std::string const& output, std::string const& input) {
   if (output == "y") return input == "x" || input == "z";
   if (output == "dx") return input == "x" || input == "dy";
-  return output == "dz" && (input == "dy" || input == "z");
+  if (output == "dz") return input == "dy" || input == "z";
+  return output == "folded_" + input;
 }
 
 std::size_t element_size(extent size, renorm_desc const& desc) {

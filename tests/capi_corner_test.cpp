@@ -634,7 +634,7 @@ TEST_P(Corner, OptionalInputsStandForTheirDefault) {
   struct {
     char const* name;
     double value;
-  } const defaults[] = {{"gamma", 1}, {"beta", 0}, {"r", 1}, {"d", 0}};
+  } const defaults[] = {{"gamma", 1}, {"beta", 0}, {"r", 1}, {"d", 0}, {"bias", 0}};
   for (operation const& op : operations())
     for (field const& f : op.fields) {
       auto const has = std::find_if(std::begin(defaults), std::end(defaults), [&](auto const& v) { return std::string(v.name) == f.name; });

@@ -577,7 +577,7 @@ TEST(Misuse, StructsFromBeforeEpilogues) {
 TEST(Misuse, WorkspaceSize) {
   renorm_desc const desc = capi::small_desc();
   size_t size = 77;
-  for (renorm_op const op : {0, 13, -1, std::numeric_limits<renorm_op>::max()}) {
+  for (renorm_op const op : {0, 14, -1, std::numeric_limits<renorm_op>::max()}) {
     leave_another_message();
     EXPECT_EQ(renorm_workspace_size(&desc, op, &size), RENORM_ERROR_UNSUPPORTED) << op;
     expect_message("op");

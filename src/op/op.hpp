@@ -19,6 +19,8 @@ void apply(problem const&, renorm_apply_args const&, call const&);
 void backward_reduce(problem const&, renorm_backward_reduce_args const&, call const&);
 void backward_apply(problem const&, renorm_backward_apply_args const&, call const&);
 
+void fold(problem const&, renorm_fold_args const&, call const&);
+
 // Bytes of workspace; the operations that are not here need none.
 std::size_t train_workspace(problem const&);
 std::size_t inference_workspace(problem const&);

@@ -58,6 +58,9 @@ FAULTS = [
     ("AVX2: a tail lacks its last double", "src/simd/vec.hpp", "_mm256_setr_epi64x(0, 1, 2, 3)", "_mm256_setr_epi64x(1, 2, 3, 4)"),
     # Operations
     ("order: a chunk has samples after the last", "src/op/order.cpp", "smaller(runs_per_chunk, runs - run)", "runs_per_chunk"),
+    ("fold: scales of planes go to positions", "src/op/fold.cpp", "planes ? r : i", "planes ? i : r"),
+    ("fold: the mean is added to the bias", "src/op/fold.cpp", "(bias - k.mean[i])", "(bias + k.mean[i])"),
+    ("fold: weights are scaled in their own type", "src/op/fold.cpp", "static_cast<T>(scale[planes ? r : i] * static_cast<double>(", "static_cast<T>(scale[planes ? r : i]) * (("),
     ("schedule: a block has channels after the last", "src/op/schedule.cpp", "smaller(block_channels, channels - channel)", "block_channels"),
     ("chunks: the count of what is merged is wrong", "src/op/reduce.hpp", "before - selected_.before(g, g.cut.first_chunk(segment)), count", "before, count"),
     ("parallel: a task may run twice", "src/op/parallel.hpp", "i >= j.tasks || !j.claim(i)", "i >= j.tasks"),

@@ -1,0 +1,63 @@
+// Inference folded into the weights of the layer before it: done once, when a network is made ready, and kept simple.
+#include "op/channel.hpp"
+#include "op/op.hpp"
+
+namespace renorm::op {
+namespace {
+
+// So many channels at a time have their coefficients on the stack.
+constexpr std::size_t block_channels = 64;
+
+struct coefficients_block {
+  double mean[block_channels], scale[block_channels], beta[block_channels];
+};
+
+double load(typed_in a, std::size_t i) {
+  return a.f64 ? static_cast<double const*>(a.data)[i] : static_cast<double>(static_cast<float const*>(a.data)[i]);
+}
+
+void store(typed_out a, std::size_t i, double v) {
+  if (a.f64) static_cast<double*>(a.data)[i] = v;
+  else static_cast<float*>(a.data)[i] = static_cast<float>(v);
+}
+
+void fold_bias(problem const& p, renorm_fold_args const& a, channels const& at, coefficients_block const& k) {
+  for (std::size_t i = 0; i < at.count; ++i) {
+    double const bias = a.bias == nullptr ? 0 : load(p.params(a.bias), at.first + i);
+    store(p.params(a.folded_bias), at.first + i, k.scale[i] * (bias - k.mean[i]) + k.beta[i]);
+  }
+}
+
+// Runs of contiguous values: NCHW has one for each channel, NHWC one for each position, with all channels of the block.
+template <class T> void fold_weights(shape const& s, renorm_fold_args const& a, channels const& at, double const* scale) {
+  bool const planes = s.layout == layout::nchw;
+  std::size_t const runs = planes ? at.count : s.s, length = planes ? s.s : at.count, pitch = planes ? s.s : s.c;
+  for (std::size_t sample = 0; sample < s.n; ++sample) {
+    std::size_t const first = sample * s.c * s.s + at.first * (planes ? s.s : 1);
+    auto const* const weights = static_cast<T const*>(a.weights) + first;
+    auto* const folded = static_cast<T*>(a.folded_weights) + first;
+    for (std::size_t r = 0; r < runs; ++r)
+      for (std::size_t i = 0; i < length; ++i)
+        folded[r * pitch + i] = static_cast<T>(scale[planes ? r : i] * static_cast<double>(weights[r * pitch + i]));
+  }
+}
+
+void fold_block(problem const& p, renorm_fold_args const& a, call const& on, channels const& at) {
+  coefficients_block k;
+  on.code.channel.deviation(at.count, from(p.running_statistics(a.running_mean, a.running_var), at.first), k.mean, k.scale);
+  on.code.channel.coefficients(at.count, k.mean, k.scale, nullptr, nullptr, from(p.params(a.gamma), at.first),
+                               from(p.params(a.beta), at.first), k.mean, k.scale, k.beta);
+  for (std::size_t i = 0; a.scale != nullptr && i < at.count; ++i) store(p.params(a.scale), at.first + i, k.scale[i]);
+  if (a.folded_bias != nullptr) fold_bias(p, a, at, k);
+  if (a.folded_weights == nullptr) return;
+  with_element_type(p, [&](auto zero) { fold_weights<decltype(zero)>(p.shape, a, at, k.scale); });
+}
+
+}  // namespace
+
+void fold(problem const& p, renorm_fold_args const& a, call const& on) {
+  for (std::size_t first = 0; first < p.shape.c; first += block_channels)
+    fold_block(p, a, on, {p.shape, 0, first, smaller(block_channels, p.shape.c - first)});
+}
+
+}  // namespace renorm::op
