@@ -103,5 +103,45 @@ std::string test_name(testing::TestParamInfo<scenario> const& info) {
 
 INSTANTIATE_TEST_SUITE_P(Scenarios, Accuracy, testing::ValuesIn(scenarios), test_name);
 
+// ---------------------------------------------------------------- what frameworks lose that save statistics as float
+
+std::vector<float> as_float(array const& a) { return {a.begin(), a.end()}; }
+
+array rounded_to_float(array const& a) {
+  std::vector<float> const narrow = as_float(a);
+  return {narrow.begin(), narrow.end()};
+}
+
+// The largest error of dx, with these saved statistics.
+double error_of_dx(problem const& p, array const& mean, array const& sigma, array const& want) {
+  std::vector<float> const x = as_float(p.x), dy = as_float(p.dy), gamma = as_float(p.gamma);
+  std::vector<float> dx(x.size());
+  renorm_backward_args args = {};
+  args.struct_size = sizeof args;
+  args.x = x.data();
+  args.dy = dy.data();
+  args.gamma = gamma.data();
+  args.mean = mean.data();
+  args.sigma = sigma.data();
+  args.dx = dx.data();
+  EXPECT_EQ(renorm_backward(&p.desc, &args, nullptr), RENORM_OK);
+  double worst = 0;
+  for (std::size_t i = 0; i < dx.size(); ++i) raise(worst, std::abs(dx[i] - want[i]));
+  return worst;
+}
+
+// The figure of docs/embedding.md: half a unit in the last place of 1e4 is 5e-4, by which xhat is off, and dx by that times gamma*S1/m.
+TEST(SavedStatistics, AsFloatTheyCostAThousandthOfDxAtLargeMeans) {
+  problem p = random_problem(make_desc(32, 64, 196), 5, kind::large_mean);
+  for (double& dy : p.dy) dy = static_cast<float>(dy + 1);
+  values const want = reference_training(p);
+  double const exact = error_of_dx(p, want.mean, want.sigma, want.dx);
+  double const rounded = error_of_dx(p, rounded_to_float(want.mean), rounded_to_float(want.sigma), want.dx);
+  std::printf("saved statistics at mean 1e4: dx %.1e as double, %.1e as float\n", exact, rounded);
+  EXPECT_LE(exact, 1e-5);
+  EXPECT_GE(rounded, 2e-4);
+  EXPECT_LE(rounded, 1e-2);
+}
+
 }  // namespace
 }  // namespace renorm_test

@@ -1,4 +1,4 @@
-/* What the whole process has asked of the system so far: every library's calls are counted, as the program's definitions replace glibc's. */
+/* What the whole process has asked of the system so far. Every library's calls count: the program's definitions replace glibc's. */
 #ifndef ENGINE_COUNTERS_H
 #define ENGINE_COUNTERS_H
 

@@ -11,6 +11,13 @@ static renorm_desc describe(renorm_layout layout, int64_t n, int64_t c, int64_t 
   return desc;
 }
 
+static renorm_fold_args fold_args(const norm_params *p) {
+  renorm_fold_args args = {.struct_size = sizeof args, .gamma = p->gamma, .beta = p->beta};
+  args.running_mean = p->mean;
+  args.running_var = p->var;
+  return args;
+}
+
 /* ---------------------------------------------------------------- batch norm */
 
 void norm_lay_out(norm_layer *l, const model *m, renorm_epilogue epilogue, arena *memory) {
@@ -53,11 +60,7 @@ void average_lay_out(average_layer *l, const model *m, arena *memory) {
 
 renorm_status average_fold(average_layer *l, const norm_params *p) {
   const renorm_desc desc = describe(RENORM_NHWC, 1, l->c, 0, l->eps); /* no weights */
-  renorm_fold_args args = {.struct_size = sizeof args};
-  args.gamma = p->gamma;
-  args.beta = p->beta;
-  args.running_mean = p->mean;
-  args.running_var = p->var;
+  renorm_fold_args args = fold_args(p);
   args.scale = l->scale;
   args.folded_bias = l->shift;
   return renorm_fold(&desc, &args, NULL);
@@ -101,11 +104,7 @@ void dense_lay_out(dense_layer *l, const model *m, const dense_params *p, int re
 
 renorm_status dense_fold(dense_layer *l, const dense_params *p) {
   const renorm_desc desc = describe(RENORM_NHWC, 1, l->outputs, l->inputs, l->eps); /* [inputs][outputs] */
-  renorm_fold_args args = {.struct_size = sizeof args};
-  args.gamma = p->norm.gamma;
-  args.beta = p->norm.beta;
-  args.running_mean = p->norm.mean;
-  args.running_var = p->norm.var;
+  renorm_fold_args args = fold_args(&p->norm);
   args.weights = p->weights;
   args.bias = p->bias;
   args.folded_weights = l->weights;

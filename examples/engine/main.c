@@ -33,11 +33,11 @@ static int count_runs(engine *e, const float *x, float *logits, counters *added)
 }
 
 /* Prints a line and returns 0 if all is as it should be. */
-static int check(const char *name, const counters *added, int threads_before, const deviation *d, int may_allocate) {
+static int check(const char *name, const counters *added, int threads_before, const deviation *d, int allocates) {
   const int threads_after = threads_now();
-  printf("%-28s %11ld %6ld %8ld %8d %11.1e %12.1e\n", name, added->allocations, added->frees, added->threads_started, threads_after, d->error,
-         d->of_bound);
-  const int memory_ok = may_allocate ? added->allocations > 0 && added->allocations == added->frees : added->allocations + added->frees == 0;
+  printf("%-28s %11ld %6ld %8ld %8d %11.1e %13.1e\n", name, added->allocations, added->frees, added->threads_started, threads_after,
+         d->error, d->of_bound);
+  const int memory_ok = added->allocations == added->frees && (added->allocations > 0) == allocates;
   const int threads_ok = added->threads_started == 0 && threads_after == threads_before && threads_before > 0;
   return memory_ok && threads_ok && d->of_bound <= 1 ? 0 : -1;
 }
@@ -47,12 +47,12 @@ typedef struct data {
   approximation *reference;
 } data;
 
-static int run_with(const char *name, const model *m, engine *e, data *of, int may_allocate) {
+static int run_with(const char *name, const model *m, engine *e, data *of, int allocates) {
   counters added = {0};
   const int threads_before = threads_now();
   if (count_runs(e, of->x, of->logits, &added) != 0) return -1;
   const deviation d = compare(of->logits, of->reference, model_outputs(m));
-  return check(name, &added, threads_before, &d, may_allocate);
+  return check(name, &added, threads_before, &d, allocates);
 }
 
 static int run_engine(const char *layout, const model *m, pool *p, data *of) {
@@ -97,7 +97,7 @@ static int run_layout(renorm_layout layout, pool *p) {
 
 int main(void) {
   printf("%s\n%d runs on %d threads of the engine's pool\n\n", renorm_build_info(), (int)runs, (int)threads);
-  printf("%-28s %11s %6s %8s %8s %11s %12s\n", "", "allocations", "frees", "started", "threads", "max error", "of its bound");
+  printf("%-28s %11s %6s %8s %8s %11s %13s\n", "", "allocations", "frees", "started", "threads", "max error", "of its bound");
   pool *p = pool_create(threads);
   if (p == NULL) return 1;
   const int started = count_now().threads_started == threads - 1; /* the pool's own: the counter counts */

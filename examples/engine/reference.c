@@ -62,7 +62,8 @@ static approximation dense(const model *m, const dense_params *p, const approxim
   return (approximation){value, error + (double)(p->inputs + 3) * u * (magnitude + fabs(bias))};
 }
 
-static void run(const model *m, const float *input, approximation *x, approximation *averages, approximation *hidden, approximation *logits) {
+static void run(const model *m, const float *input, approximation *x, approximation *averages, approximation *hidden,
+                approximation *logits) {
   for (int64_t i = 0; i < model_inputs(m); ++i) x[i] = (approximation){input[i], 0};
   for (int i = 0; i < model_blocks; ++i) block(m, i, x);
   average(m, x, averages);
