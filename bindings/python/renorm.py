@@ -42,7 +42,7 @@ MaskKind = enum.IntEnum("MaskKind", dict(NONE=0, BYTES=1, LENGTHS=2))
 Epilogue = enum.IntEnum("Epilogue", dict(NONE=0, RELU=1, ADD=2, ADD_RELU=3))
 Isa = enum.IntEnum("Isa", dict(NONE=0, SCALAR=1, SSE2=16, AVX2=17, AVX512=18, NEON64=32))
 Op = enum.IntEnum("Op", dict(TRAIN=1, INFERENCE=2, BACKWARD=3, INFERENCE_BACKWARD=4, MOMENTS=5, MERGE=6, UPDATE_RUNNING=7, CORRECTION=8,
-                             COEFFICIENTS=9, APPLY=10, BACKWARD_REDUCE=11, BACKWARD_APPLY=12))
+                             COEFFICIENTS=9, APPLY=10, BACKWARD_REDUCE=11, BACKWARD_APPLY=12, FOLD=13))
 Flag = enum.IntFlag("Flag", dict(BATCH_RENORM=1, TRACK_SIGMA=2, UNBIASED=4, UNBIASED_RUNNING=8, KEEP_RUNNING=16, CUMULATIVE=32, RMIN=64,
                                  SKIP_NONFINITE=128))
 
@@ -74,6 +74,8 @@ _FIELDS = {
                             "in saved r d; in tensor z",
     "backward_apply_args": "in tensor x dy; in parameter gamma; in saved mean sigma r d; in counts count; in saved sum_dy sum_dy_xhat;"
                            "tensor dx; parameter dgamma dbeta; in mask mask; in parameter beta; in tensor z; tensor dz",
+    "fold_args": "in parameter gamma beta; in running running_mean running_var; in tensor weights; in parameter bias; parameter scale;"
+                 "tensor folded_weights; parameter folded_bias",
 }
 _NUMBERS = dict(u32=ctypes.c_uint32, i32=ctypes.c_int32, i64=ctypes.c_int64, f64=ctypes.c_double, size=ctypes.c_size_t)
 
@@ -202,6 +204,7 @@ Moments = collections.namedtuple("Moments", "count mean m2")
 Correction = collections.namedtuple("Correction", "sigma r d")
 Map = collections.namedtuple("Map", "center scale shift")
 Sums = collections.namedtuple("Sums", "dy dy_xhat")
+Folded = collections.namedtuple("Folded", "scale weights bias")
 
 _Problem = collections.namedtuple("_Problem", "n c s dtype shape")
 
@@ -329,6 +332,24 @@ class Norm:
                    count=saved.count, sum_dy=sums.dy, sum_dy_xhat=sums.dy_xhat, mask=mask, beta=beta, z=z,
                    **result._asdict())
         return result
+
+    def fold(self, running_mean, running_var, gamma=None, beta=None, weights=None, bias=None):
+        """Inference folded into the layer before it: scale = gamma/sigma, weights = scale*weights, bias = scale*(bias - mean) + beta, as
+        new arrays. The output channels of weights are their first axis, or with layout="NHWC" the last. Without weights, the map
+        y = scale*x + bias."""
+        p = self._channels(None, running_mean, gamma, beta, bias) if weights is None else self._weights(weights)
+        given = [_Array(array).format for array in (gamma, beta, bias) if array is not None]
+        code = "d" if "d" in given else given[0] if given else _FORMATS[p.dtype]
+        result = Folded(_new((p.c,), code), None if weights is None else _new(p.shape, _FORMATS[p.dtype]), _new((p.c,), code))
+        self._call(Op.FOLD, p, gamma=gamma, beta=beta, running_mean=running_mean, running_var=running_var, weights=weights, bias=bias,
+                   scale=result.scale, folded_weights=result.weights, folded_bias=result.bias)
+        return result
+
+    def _weights(self, weights):
+        """The same for weights: one sample, whose channels are the outputs of a layer."""
+        p = self._problem(weights)
+        c = p.shape[0 if self._layout == Layout.NCHW else -1]
+        return p._replace(n=1, c=c, s=_Array(weights).size // max(c, 1))
 
     def _problem(self, x):
         """Extents and type of a tensor."""

@@ -214,6 +214,18 @@ class Golden(TestCase):
             if p.z is not None:
                 self.check(p, "dz", gradients.dz, [0.0] * c)
 
+    def test_fold(self):
+        for code, layout in itertools.product("fd", LAYOUTS):
+            norm = renorm.Norm(layout=layout, eps=0)
+            mean, var, gamma, beta, bias = (new(values, code) for values in ([1, 2], [4, 0.25], [1, 3], [0, 5], [3, 3]))
+            weights = [1, 2, 3, 4, 5, 6]
+            shape, rows = ((2, 3), [i // 3 for i in range(6)]) if layout == "NCHW" else ((3, 2), [i % 2 for i in range(6)])
+            folded = norm.fold(mean, var, gamma, beta, new(weights, code, shape), bias)
+            self.assertEqual(flat(folded.scale), [0.5, 6])
+            self.assertEqual(flat(folded.bias), [1, 11])
+            self.assertEqual(flat(folded.weights), [weight * [0.5, 6][row] for weight, row in zip(weights, rows)])
+            self.assertEqual([None if values is None else flat(values) for values in norm.fold(mean, var)], [[0.5, 2], None, [-0.5, -4]])
+
     def test_ramp(self):
         arrays = Case.all("brn_schedule*")[0].arrays
         for step, rmax, dmax in zip(arrays["step"], arrays["rmax"], arrays["dmax"]):

@@ -54,6 +54,7 @@ const RENORM_OP_COEFFICIENTS = Int32(9)
 const RENORM_OP_APPLY = Int32(10)
 const RENORM_OP_BACKWARD_REDUCE = Int32(11)
 const RENORM_OP_BACKWARD_APPLY = Int32(12)
+const RENORM_OP_FOLD = Int32(13)
 
 const RENORM_FLAG_BATCH_RENORM = UInt32(1)
 const RENORM_FLAG_TRACK_SIGMA = UInt32(2)
@@ -304,6 +305,18 @@ end
     beta::Ptr{Parameter}
     z::Ptr{Tensor}
     dz::Ptr{Tensor}
+end
+
+@operation RENORM_OP_FOLD renorm_fold begin
+    gamma::Ptr{Parameter}
+    beta::Ptr{Parameter}
+    running_mean::Ptr{Running}
+    running_var::Ptr{Running}
+    weights::Ptr{Tensor}
+    bias::Ptr{Parameter}
+    scale::Ptr{Parameter}
+    folded_weights::Ptr{Tensor}
+    folded_bias::Ptr{Parameter}
 end
 
 renorm_version() = ccall((:renorm_version, librenorm), UInt32, ())

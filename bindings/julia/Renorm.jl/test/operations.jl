@@ -222,3 +222,14 @@ end
     @test Renorm.inference_backward(x, x, values(running)...)[3] == zeros(c)
     @test Renorm.moments(x).mean == zeros(c)
 end
+
+@testset "fold $T" for T in (Float32, Float64)
+    mean, var, gamma, beta, bias = T[1, 2], T[4, 0.25], T[1, 3], T[0, 5], T[3, 3]
+    scale = T[0.5, 6]
+    conv, dense = reshape(T.(1:12), 3, 2, 2), reshape(T.(1:6), 2, 3)
+    keywords = (gamma = gamma, beta = beta, bias = bias, eps = 0)
+    @test Renorm.fold(mean, var; weights = conv, keywords...) == (scale = scale, weights = conv .* reshape(scale, 1, 1, 2), bias = T[1, 11])
+    @test Renorm.fold(mean, var; weights = dense, layout = Renorm.CWHN, keywords...).weights == dense .* scale
+    @test Renorm.fold(mean, var; eps = 0) == (scale = T[0.5, 2], weights = nothing, bias = T[-0.5, -4])
+    @test_throws DimensionMismatch Renorm.fold(mean, var; weights = ones(T, 3, 5))
+end

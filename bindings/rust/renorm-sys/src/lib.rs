@@ -83,6 +83,7 @@ constants! {
     RENORM_OP_APPLY: renorm_op = 10;
     RENORM_OP_BACKWARD_REDUCE: renorm_op = 11;
     RENORM_OP_BACKWARD_APPLY: renorm_op = 12;
+    RENORM_OP_FOLD: renorm_op = 13;
 
     RENORM_FLAG_BATCH_RENORM: u32 = 1;
     RENORM_FLAG_TRACK_SIGMA: u32 = 2;
@@ -373,6 +374,21 @@ structs! {
         z: *const c_void,
         dz: *mut c_void,
     }
+
+    /// Arguments of [`renorm_fold`].
+    struct renorm_fold_args {
+        struct_size: u32,
+        flags: u32,
+        gamma: *const c_void,
+        beta: *const c_void,
+        running_mean: *const c_void,
+        running_var: *const c_void,
+        weights: *const c_void,
+        bias: *const c_void,
+        scale: *mut c_void,
+        folded_weights: *mut c_void,
+        folded_bias: *mut c_void,
+    }
 }
 
 extern "C" {
@@ -415,6 +431,7 @@ extern "C" {
         args: *const renorm_backward_apply_args,
         exec: *const renorm_exec,
     ) -> renorm_status;
+    pub fn renorm_fold(desc: *const renorm_desc, args: *const renorm_fold_args, exec: *const renorm_exec) -> renorm_status;
 }
 
 #[cfg(test)]

@@ -68,6 +68,7 @@ operations! {
     Apply: RENORM_OP_APPLY, renorm_apply, renorm_apply_args;
     BackwardReduce: RENORM_OP_BACKWARD_REDUCE, renorm_backward_reduce, renorm_backward_reduce_args;
     BackwardApply: RENORM_OP_BACKWARD_APPLY, renorm_backward_apply, renorm_backward_apply_args;
+    Fold: RENORM_OP_FOLD, renorm_fold, renorm_fold_args;
 }
 
 /// How many elements an array has.

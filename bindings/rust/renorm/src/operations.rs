@@ -375,6 +375,26 @@ impl<T: Element, P: AtLeast<T>, R: AtLeast<T>> Norm<T, P, R> {
         set_sums!(call, input sums);
         call
     }
+
+    /// Folds [`inference`](Self::inference) into the layer before it: `scale = gamma/sigma`, `folded_weights = scale*weights`,
+    /// `folded_bias = scale*(bias - mean) + beta`. The weights are a tensor whose channels are the output channels of the layer.
+    ///
+    /// ```
+    /// use renorm::{Norm, Options, Running, Shape};
+    ///
+    /// let norm = Norm::<f64>::new(Shape::nchw(1, 2, 3), Options::batch_norm().eps(0.0))?; // a dense layer from 3 to 2 values
+    /// let mut weights = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+    /// let mut bias = [0.0; 2];
+    /// let running = Running { mean: &[1.0, 2.0], var: &[4.0, 0.25] };
+    /// norm.fold(running).weights(&mut weights[..]).bias(&[3.0, 3.0]).folded_bias(&mut bias).run()?;
+    /// assert_eq!((weights, bias), ([0.5, 1.0, 1.5, 8.0, 10.0, 12.0], [1.0, 2.0]));
+    /// # Ok::<(), renorm::Error>(())
+    /// ```
+    pub fn fold<'a>(&'a self, running: Running<'a, R>) -> Call<'a, op::Fold, T, P, R> {
+        let mut call = Call::<op::Fold, T, P, R>::new(self);
+        set_running!(call, input running);
+        call
+    }
 }
 
 /// `setters! { Operation { name: input [element; Extent], "what it is"; } }`: methods of Call for the optional arrays of operations.
@@ -445,6 +465,13 @@ setters! {
     Apply {
         z: input [T; Tensor], "What an [`Epilogue`](crate::Epilogue) adds.";
     }
+    Fold {
+        gamma: input [P; Channels], "Scale; 1 without it.";
+        beta: input [P; Channels], "Shift; 0 without it.";
+        bias: input [P; Channels], "That of the layer; 0 without it.";
+        scale: output [P; Channels], "`gamma/sigma`.";
+        folded_bias: output [P; Channels], "The new bias of the layer; without one, the shift of `y = scale*x + shift`.";
+    }
     BackwardReduce {
         gamma: input [P; Channels], "That of the forward pass, for a ReLU; 1 without it.";
         beta: input [P; Channels], "That of the forward pass, for a ReLU; 0 without it.";
@@ -462,6 +489,23 @@ setters! {
         beta: input [P; Channels], "That of the forward pass, for a ReLU; 0 without it.";
         z: input [T; Tensor], "That of the forward pass; needed with [`Epilogue::AddRelu`](crate::Epilogue::AddRelu).";
         dz: output [T; Tensor], "The gradient of what an [`Epilogue`](crate::Epilogue) adds; needs `dx`.";
+    }
+}
+
+impl<'a, T: Element, P: AtLeast<T>, R: AtLeast<T>> Call<'a, op::Fold, T, P, R> {
+    /// The weights of the layer, and what becomes of them: `(&weights, &mut folded)`, or `&mut weights` to overwrite them.
+    pub fn weights(mut self, weights: impl Into<Forward<'a, T>>) -> Self {
+        match weights.into() {
+            Forward::Separate { x, y } => {
+                set!(self.weights = input x; Tensor);
+                set!(self.folded_weights = output y; Tensor);
+            }
+            Forward::InPlace(x) => {
+                set!(self.folded_weights = output x; Tensor);
+                self.args.weights = self.args.folded_weights;
+            }
+        }
+        self
     }
 }
 
