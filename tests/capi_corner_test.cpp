@@ -150,7 +150,7 @@ TEST_P(Corner, ArraysOfNoBytesOverlapNothing) {
       call c(op, batch_renorm(0, 5, 7));
       if (f.size != extent::tensor) continue;
       for (field const& other : op.fields) {
-        if (other.size == extent::tensor) continue;
+        if (other.size == extent::tensor || c.pointer(other.name) == nullptr) continue;
         c.point(f.name, static_cast<unsigned char*>(c.pointer(other.name)) + 4);
         expect_ok(c);
       }

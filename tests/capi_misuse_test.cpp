@@ -444,9 +444,15 @@ TEST(Misuse, OverlapOfAThirdArrayWithOneInPlace) {
     renorm_op op;
     char const *input, *output, *third;
   } const cases[] = {
-      {RENORM_OP_TRAIN, "x", "y", "gamma"},      {RENORM_OP_TRAIN, "x", "y", "mean"},   {RENORM_OP_TRAIN, "x", "y", "running_mean"},
-      {RENORM_OP_INFERENCE, "x", "y", "beta"},   {RENORM_OP_APPLY, "x", "y", "center"}, {RENORM_OP_BACKWARD, "dy", "dx", "gamma"},
+      {RENORM_OP_TRAIN, "x", "y", "gamma"},
+      {RENORM_OP_TRAIN, "x", "y", "mean"},
+      {RENORM_OP_TRAIN, "x", "y", "running_mean"},
+      {RENORM_OP_INFERENCE, "x", "y", "beta"},
+      {RENORM_OP_APPLY, "x", "y", "center"},
+      {RENORM_OP_BACKWARD, "dy", "dx", "gamma"},
       {RENORM_OP_BACKWARD, "x", "dx", "dgamma"},
+      {RENORM_OP_FOLD, "bias", "folded_bias", "gamma"},
+      {RENORM_OP_FOLD, "weights", "folded_weights", "bias"},
   };
   for (auto const& one : cases) {
     call c(capi::find_operation(one.op), dense);
@@ -549,7 +555,7 @@ TEST(Misuse, EpilogueMeansNothingWithoutAnOutputOrAGradient) {
       EXPECT_TRUE(c.outputs() == plain.outputs()) << op.name << " with epilogue " << epilogue;
     }
   }
-  EXPECT_EQ(ignoring, 5);
+  EXPECT_EQ(ignoring, 6);
 }
 
 // Callers that were compiled before args had the arrays of epilogues: no z, beta 0, no dz; and in batch norm, gamma 1.

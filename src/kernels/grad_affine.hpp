@@ -62,7 +62,7 @@ template <class V, class T = typename V::value> void grad_affine_pixels(pixels c
 template <class Fused, class V, class T> void grad_affine_flat(planes const& p, T const* x, T const* dy, grad_coefficients<T> const& g,
                                                                grad_epilogue<T> const& e, T* dx, bool stream) {
   auto const sweep = [&](pixels const& q, std::size_t offset, auto const& rows) RENORM_LAMBDA {
-    grad_epilogue<T> here = e.from(0, offset);
+    grad_epilogue<T> here = epilogue_from(e, 0, offset);
     if constexpr (Fused::relu) here.scale = rows[6], here.shift = rows[7];
     grad_affine_rows<Fused, V>(q, x + offset, dy + offset, {rows[0], rows[1], rows[2], rows[3], rows[4], rows[5]}, here, dx + offset,
                                stream);

@@ -67,17 +67,21 @@ template <class T> struct grad_epilogue {
   bool relu, add;
   T const *scale, *shift, *z;
   T* dz;
-
-  // From a column of the coefficients and an offset in the tensors on.
-  grad_epilogue from(std::size_t column, std::size_t offset) const {
-    return {relu,
-            add,
-            relu ? scale + column : nullptr,
-            relu ? shift + column : nullptr,
-            z == nullptr ? nullptr : z + offset,
-            dz == nullptr ? nullptr : dz + offset};
-  }
 };
+
+namespace {
+
+// From a column of the coefficients and an offset in the tensors on.
+template <class T> grad_epilogue<T> epilogue_from(grad_epilogue<T> const& e, std::size_t column, std::size_t offset) {
+  return {e.relu,
+          e.add,
+          e.relu ? e.scale + column : nullptr,
+          e.relu ? e.shift + column : nullptr,
+          e.z == nullptr ? nullptr : e.z + offset,
+          e.dz == nullptr ? nullptr : e.dz + offset};
+}
+
+}  // namespace
 
 // An array of float or double that the caller gave, or none.
 struct typed_in {

@@ -157,10 +157,10 @@ template <class T> struct gradient_sweep : masked_output<T> {
 
   grad_coefficients<T> from(std::size_t c) const { return {g.center + c, g.inv + c, g.off + c, g.scale + c, g.c1 + c, g.c2 + c}; }
   void planes(renorm::planes const& p, std::size_t offset, std::size_t column) const {
-    this->k.grad_affine_plane(p, x + offset, dy + offset, from(column), e.from(column, offset), this->out + offset, stream);
+    this->k.grad_affine_plane(p, x + offset, dy + offset, from(column), epilogue_from(e, column, offset), this->out + offset, stream);
   }
   void pixels(renorm::pixels const& p, std::size_t offset, std::size_t column) const {
-    this->k.grad_affine_pixels(p, x + offset, dy + offset, from(column), e.from(column, offset), this->out + offset, stream);
+    this->k.grad_affine_pixels(p, x + offset, dy + offset, from(column), epilogue_from(e, column, offset), this->out + offset, stream);
   }
   void clear_planes(renorm::planes const& p, std::size_t offset, validity<T> const& valid) const {
     masked_output<T>::clear_planes(p, offset, valid);

@@ -77,11 +77,11 @@ template <class T> struct grad_sums {
   grad_epilogue<T> e;
 
   void planes(renorm::planes const& p, std::size_t offset, std::size_t column, validity<T> const& valid, std::size_t, T*, T* lanes) const {
-    k.grad_moments_plane(p, x + offset, dy + offset, valid, center + column, inv + column, e.from(column, offset), lanes);
+    k.grad_moments_plane(p, x + offset, dy + offset, valid, center + column, inv + column, epilogue_from(e, column, offset), lanes);
   }
   void start_rows(std::size_t, T*) const {}
   void pixels(renorm::pixels const& p, std::size_t offset, std::size_t column, T const*, T* a, T* b) const {
-    k.grad_moments_pixels(p, x + offset, dy + offset, center + column, inv + column, e.from(column, offset), a, b);
+    k.grad_moments_pixels(p, x + offset, dy + offset, center + column, inv + column, epilogue_from(e, column, offset), a, b);
   }
   void settle(tile<T> const&, double, T const*, double*, double*) const {}
   void join(std::size_t channels, std::size_t, std::size_t, double* a, double* b, double const* other_a, double const* other_b) const {
