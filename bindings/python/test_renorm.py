@@ -47,37 +47,55 @@ class Case:
             else:
                 self.scalars[key] = value
         self.extents = [int(self.scalars[extent]) for extent in "ncs"] if "n" in self.scalars else None
+        self.groups = int(self.scalars.get("groups", 1))
+        self.order = self.scalars.get("order", "contiguous")
 
     @staticmethod
     def all(pattern):
-        """Those without a mask."""
-        cases = [Case(path) for path in sorted((ROOT / "tests/data/golden").glob(pattern))]
-        return [case for case in cases if case.scalars.get("masked") != "1"]
+        return [Case(path) for path in sorted((ROOT / "tests/data/golden").glob(pattern))]
 
     def options(self):
         options = {key: float.fromhex(self.scalars[key]) for key in ("eps", "momentum", "rmax", "dmax") if key in self.scalars}
         return dict(options, renorm="rmax" in options, track=self.scalars.get("track", "var"), unbiased=self.scalars.get("unbiased") == "1",
-                    relu=self.scalars.get("relu") == "1")
+                    relu=self.scalars.get("relu") == "1", groups=self.groups, group_order=self.order)
 
     def to_layout(self, values, layout):
         n, c, s = self.extents
         order = itertools.product(range(n), range(s), range(c))
         return values if layout == "NCHW" else [values[(i * c + j) * s + k] for i, k, j in order]
 
-    def channels(self, layout):
+    def columns(self, layout):
+        """For each element of a tensor, where values per group and channel have that of its group and channel."""
         n, c, s = self.extents
-        return self.to_layout([i // s % c for i in range(n * c * s)], layout)
+        group = [i % self.groups if self.order == "interleaved" else i * self.groups // n for i in range(n)]
+        return self.to_layout([group[i] * c + j for i in range(n) for j in range(c) for _ in range(s)], layout)
+
+    def valid(self, layout):
+        """For each element of a tensor, whether it counts."""
+        n, c, s = self.extents
+        mask = self.arrays.get("mask", [1.0] * (n * s))
+        return self.to_layout([mask[i * s + k] for i in range(n) for _ in range(c) for k in range(s)], layout)
+
+    def masks(self):
+        """What a call takes for the mask: bytes, and lengths if these say the same. None without a mask."""
+        if "mask" not in self.arrays:
+            return [None]
+        n, _, s = self.extents
+        mask = [int(value) for value in self.arrays["mask"]]
+        lengths = [sum(mask[i * s:(i + 1) * s]) for i in range(n)]
+        found = [new(mask, "B", (n, s))]
+        return found + [new(lengths, "q")] if mask == [int(k < length) for length in lengths for k in range(s)] else found
 
 
 class Problem:
     """A case in one type and layout."""
 
-    def __init__(self, case, code, layout, **options):
-        self.case, self.code, self.layout = case, code, layout
+    def __init__(self, case, code, layout, mask=None, **options):
+        self.case, self.code, self.layout, self.mask = case, code, layout, mask
         self.norm = renorm.Norm(layout=layout, **case.options(), **options)
         n, c, s = case.extents
         self.shape = (n, c, s) if layout == "NCHW" else (n, s, c)
-        self.channel = case.channels(layout)
+        self.column, self.valid = case.columns(layout), case.valid(layout)
         self.x, self.dy, self.z = (self.tensor(name) for name in ("x", "dy", "z"))
         self.gamma, self.beta = (self.parameter(name) for name in ("gamma", "beta"))
         self.spread = "running_sigma" if case.scalars.get("track") == "sigma" else "running_var"
@@ -92,29 +110,35 @@ class Problem:
         return dict(running_mean=self.parameter("running_mean"), running_var=self.parameter(self.spread))
 
     def largest(self, tensor):
-        """Of each channel, the largest absolute value."""
-        found = [0.0] * self.case.extents[1]
-        for value, c in zip(flat(tensor), self.channel):
-            found[c] = max(found[c], abs(value))
+        """Of each group and channel, the largest absolute value that counts."""
+        found = [0.0] * (self.case.groups * self.case.extents[1])
+        for value, column, is_valid in zip(flat(tensor), self.column, self.valid):
+            if is_valid:
+                found[column] = max(found[column], abs(value))
         return found
+
+    def over_groups(self, combine, values):
+        c = self.case.extents[1]
+        return [combine(values[i::c]) for i in range(c)]
 
 
 def by_parts(p):
     """What train and backward do, by parts."""
-    moments, running = p.norm.moments(p.x), p.running()
-    p.norm.merge(moments, renorm.Moments(new([0], "q"), *(new([0] * p.case.extents[1], "d") for _ in range(2))))
+    moments, running, groups = p.norm.moments(p.x, mask=p.mask), p.running(), p.case.groups
+    p.norm.merge(moments, renorm.Moments(new([0] * groups, "q"), *(new([0] * groups * p.case.extents[1], "d") for _ in range(2))))
     correction = p.norm.correction(moments, **running)
     coefficients = p.norm.coefficients(moments.mean, *correction, gamma=p.gamma, beta=p.beta)
-    y = p.norm.apply(p.x, coefficients, z=p.z)
+    y = p.norm.apply(p.x, coefficients, mask=p.mask, z=p.z)
     nonfinite = p.norm.update_running(moments, **running)
     saved = renorm.Training(y, moments.mean, *correction, moments.count, new([nonfinite], "q"), moments.m2)
-    sums = p.norm.backward_reduce(p.x, p.dy, saved.mean, saved.sigma, gamma=p.gamma, beta=p.beta, r=saved.r, d=saved.d, z=p.z)
-    return saved, running, p.norm.backward_apply(p.x, p.dy, saved, sums, p.gamma, beta=p.beta, z=p.z)
+    sums = p.norm.backward_reduce(p.x, p.dy, saved.mean, saved.sigma, mask=p.mask, gamma=p.gamma, beta=p.beta, r=saved.r, d=saved.d,
+                                  z=p.z)
+    return saved, running, p.norm.backward_apply(p.x, p.dy, saved, sums, p.gamma, mask=p.mask, beta=p.beta, z=p.z)
 
 
 class TestCase(unittest.TestCase):
     def check(self, p, name, got, scales):
-        """scales: what errors are relative to besides the value itself, for each channel. The golden values are good to 1e-12 of them.
+        """scales: what errors are relative to besides the value itself, for each value, of tensors for each group and channel. The golden values are good to 1e-12 of them.
 
         This is about arguments that arrive where they belong; how accurate the library is, its own tests say, with an analysis. By that,
         an error is at most some 10*(3*E + 3) roundoffs with E = 2*(k + 2)/sqrt(m), m values added in lanes of k: below 1000 for the small
@@ -122,10 +146,10 @@ class TestCase(unittest.TestCase):
         """
         want = p.case.arrays[name]
         is_tensor = name in ("x", "y", "dx", "dz")
-        want, channel = (p.case.to_layout(want, p.layout), p.channel) if is_tensor else (want, range(len(want)))
+        want, column = (p.case.to_layout(want, p.layout), p.column) if is_tensor else (want, range(len(want)))
         got = flat(got)
         self.assertEqual(len(got), len(want))
-        for i, (value, exact, c) in enumerate(zip(got, want, channel)):
+        for i, (value, exact, c) in enumerate(zip(got, want, column)):
             allowed = (1000 * ROUNDOFF[p.code] + 1e-12) * (abs(exact) + scales[c]) + 100 * TINY[p.code]
             if math.isinf(value) and p.code == "f":
                 self.assertGreater(abs(exact), 3.4028235e38, f"{p.case.name}: {name}[{i}]")
@@ -141,43 +165,44 @@ class TestCase(unittest.TestCase):
 
 class Golden(TestCase):
     def test_training(self):
-        cases = Case.all("bn_train_*") + Case.all("brn_train_*")
-        self.assertEqual(len(cases), 60)
+        cases = Case.all("b*_train_*") + Case.all("b*_groups_*")
+        self.assertEqual(len(cases), 69)
         for case, code, layout in itertools.product(cases, "fd", LAYOUTS):
-            for unbiased_running in (False, True):
-                self.check_training(Problem(case, code, layout, unbiased_running=unbiased_running), unbiased_running)
+            for mask, unbiased_running in itertools.product(case.masks(), (False, True)):
+                self.check_training(Problem(case, code, layout, mask=mask, unbiased_running=unbiased_running), unbiased_running)
 
     def check_training(self, p, unbiased_running):
-        case, running = p.case, p.running()
-        n, c, s = case.extents
-        none, old_mean = [0.0] * c, case.arrays["running_mean"]
-        saved = p.norm.train(p.x, p.gamma, p.beta, **running, z=p.z)
+        case, running, m = p.case, p.running(), int(p.case.scalars["m"])
+        columns = range(case.groups * case.extents[1])
+        none, old_mean = [0.0] * len(columns), case.arrays["running_mean"] * case.groups
+        saved = p.norm.train(p.x, p.gamma, p.beta, **running, mask=p.mask, z=p.z)
         largest_x, largest_dy, sigma, r, d = p.largest(p.x), p.largest(p.dy), flat(saved.sigma), flat(saved.r), flat(saved.d)
+        scale_of_mean = [x + abs(mean) for x, mean in zip(largest_x, old_mean)]
         self.check(p, "y", saved.y, p.largest(saved.y))
         self.check(p, "mean", saved.mean, largest_x)
         self.check(p, "sigma_batch", saved.sigma, none)
-        self.assertEqual(flat(saved.count), [n * s])
+        self.assertEqual(flat(saved.count), [m] * case.groups)
         if "rmax" in case.scalars:
             old_sigma = case.arrays.get("running_sigma") or [
                 math.sqrt(var + float.fromhex(case.scalars["eps"])) for var in case.arrays["running_var"]]
             self.check(p, "r", saved.r, none)
-            self.check(p, "d", saved.d, [(x + abs(mean)) / old for x, mean, old in zip(largest_x, old_mean, old_sigma)])
-        self.check(p, "new_running_mean", running["running_mean"], [x + abs(mean) for x, mean in zip(largest_x, old_mean)])
+            self.check(p, "d", saved.d, [scale / old for scale, old in zip(scale_of_mean, old_sigma * case.groups)])
+        self.check(p, "new_running_mean", running["running_mean"], p.over_groups(max, scale_of_mean))
         spread = "new_running_sigma" if p.spread == "running_sigma" else "new_running_var_biased"
-        if unbiased_running and p.spread == "running_var" and n * s > 1:
+        if unbiased_running and p.spread == "running_var" and m > 1:
             spread = "new_running_var_unbiased"
         if p.spread == "running_var" or not unbiased_running:  # golden files have no unbiased sigma
             self.check(p, spread, running["running_var"], none)
 
-        gradients = p.norm.backward(p.x, p.dy, saved, p.gamma, beta=p.beta, z=p.z)
-        scale = [abs(gamma) * r[i] / sigma[i] for i, gamma in enumerate(case.arrays.get("gamma", [1.0] * c))]
+        gradients = p.norm.backward(p.x, p.dy, saved, p.gamma, mask=p.mask, beta=p.beta, z=p.z)
+        gamma = case.arrays.get("gamma", [1.0] * case.extents[1]) * case.groups
         # No value is further from the mean than sqrt(m) deviations, and no sum larger than m of the largest.
-        sum_dy = [n * s * dy for dy in largest_dy]
-        self.check(p, "dx", gradients.dx, [a * b for a, b in zip(scale, largest_dy)])
+        sum_dy = [m * dy for dy in largest_dy]
+        self.check(p, "dx", gradients.dx, [abs(gamma[i]) * r[i] / sigma[i] * largest_dy[i] for i in columns])
         if p.gamma is not None:
-            self.check(p, "dgamma", gradients.dgamma, [sum_dy[i] * (math.sqrt(n * s) * r[i] + abs(d[i])) for i in range(c)])
+            self.check(p, "dgamma", gradients.dgamma, p.over_groups(sum, [sum_dy[i] * (math.sqrt(m) * r[i] + abs(d[i])) for i in columns]))
         if p.beta is not None:
-            self.check(p, "dbeta", gradients.dbeta, sum_dy)
+            self.check(p, "dbeta", gradients.dbeta, p.over_groups(sum, sum_dy))
         if p.z is not None:
             self.check(p, "dz", gradients.dz, none)
 
@@ -187,8 +212,8 @@ class Golden(TestCase):
         self.check_same(parts_gradients, gradients, case.name)
 
         x, dy = new(flat(p.x), p.code, p.shape), new(flat(p.dy), p.code, p.shape)
-        self.assertIs(p.norm.backward(p.x, dy, saved, p.gamma, dx=dy, beta=p.beta, z=p.z).dx, dy)
-        self.assertIs(p.norm.train(x, p.gamma, p.beta, **p.running(), y=x, z=p.z).y, x)
+        self.assertIs(p.norm.backward(p.x, dy, saved, p.gamma, dx=dy, mask=p.mask, beta=p.beta, z=p.z).dx, dy)
+        self.assertIs(p.norm.train(x, p.gamma, p.beta, **p.running(), y=x, mask=p.mask, z=p.z).y, x)
         self.check_same([dy, x], [gradients.dx, saved.y], case.name)
 
     def test_inference(self):
