@@ -1,8 +1,8 @@
 //! What goes wrong is an error of the right kind, with words that name the culprit, and never more than that.
 
 use renorm::{
-    Affine, AffineMut, Epilogue, Error, Gradient, Isa, Moments, MomentsMut, Norm, Op, Options, Ramp, Running, RunningMut, Shape, Statistics, Status,
-    Sums, SumsMut, Workspace,
+    Affine, AffineMut, Epilogue, Error, Gradient, Isa, Moments, MomentsMut, Norm, Op, Options, Ramp, Running, RunningMut, Shape,
+    Statistics, Status, Sums, SumsMut, Workspace,
 };
 use std::cell::RefCell;
 use std::collections::HashSet;

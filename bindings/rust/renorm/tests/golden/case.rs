@@ -1,6 +1,6 @@
 //! The golden values, and numbers of either type.
 
-use renorm::{AtLeast, Element};
+use renorm::{AtLeast, Element, GroupOrder};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -40,10 +40,6 @@ pub fn numbers<T: Number>(values: &[f64]) -> Vec<T> {
     values.iter().map(|value| T::of(*value)).collect()
 }
 
-pub fn values<T: Number>(numbers: &[T]) -> Vec<f64> {
-    numbers.iter().map(|number| number.value()).collect()
-}
-
 /// One file of tests/data/golden; their format is in the README there.
 pub struct Case {
     pub name: String,
@@ -52,7 +48,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// All cases whose name begins with one of these, but for those with a mask: tests/groups.rs has these.
+    /// All cases whose name begins with one of these.
     pub fn all(beginnings: &[&str]) -> Vec<Case> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/data/golden");
         let mut paths: Vec<PathBuf> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -61,7 +57,7 @@ impl Case {
             let name = path.file_name().unwrap().to_str().unwrap();
             beginnings.iter().any(|beginning| name.starts_with(beginning))
         };
-        paths.into_iter().filter(begins).map(|path| Case::read(&path)).filter(|case| !case.has("masked")).collect()
+        paths.into_iter().filter(begins).map(|path| Case::read(&path)).collect()
     }
 
     fn read(path: &Path) -> Case {
@@ -98,6 +94,33 @@ impl Case {
 
     pub fn size(&self, key: &str) -> usize {
         self.scalars[key].parse().unwrap()
+    }
+
+    pub fn groups(&self) -> usize {
+        self.text("groups").map_or(1, |groups| groups.parse().unwrap())
+    }
+
+    pub fn group_order(&self) -> GroupOrder {
+        match self.text("order") {
+            Some("interleaved") => GroupOrder::Interleaved,
+            _ => GroupOrder::Contiguous,
+        }
+    }
+
+    /// Which positions `[n][s]` count.
+    pub fn valid(&self) -> Vec<u8> {
+        match self.array("mask") {
+            Some(mask) => mask.iter().map(|value| *value as u8).collect(),
+            None => vec![1; self.size("n") * self.size("s")],
+        }
+    }
+
+    /// The same as lengths, if the positions that count are the first of each sample.
+    pub fn lengths(&self) -> Option<Vec<i64>> {
+        let (valid, s) = (self.valid(), self.size("s"));
+        let lengths = valid.chunks(s).map(|sample| sample.iter().map(|v| i64::from(*v)).sum()).collect::<Vec<i64>>();
+        let of_lengths = lengths.iter().flat_map(|length| (0..s as i64).map(move |k| u8::from(k < *length)));
+        of_lengths.eq(valid).then_some(lengths)
     }
 
     pub fn array(&self, name: &str) -> Option<&[f64]> {

@@ -2,16 +2,18 @@
 
 mod case;
 
-use case::{numbers, values, Case, Number};
+use case::{numbers, Case, Number};
 use renorm::{
-    Affine, AffineMut, Epilogue, Forward, Gradient, Layout, Moments, MomentsMut, Norm, Options, Ramp, Running, RunningMut, Shape, Statistics, Sums,
-    SumsMut,
+    Affine, AffineMut, Epilogue, Forward, Gradient, GroupOrder, Layout, Mask, MaskKind, Moments, MomentsMut, Norm, Options, Ramp, Running,
+    RunningMut, Shape, Statistics, Sums, SumsMut,
 };
 
 /// A case in one element type and layout.
-struct Problem<T: Number> {
+struct Problem<'a, T: Number> {
     norm: Norm<T>,
     shape: Shape,
+    groups: usize,
+    mask: Option<Mask<'a>>,
     x: Vec<T>,
     dy: Vec<T>,
     z: Option<Vec<T>>, // with an addition
@@ -24,7 +26,7 @@ struct Problem<T: Number> {
 #[derive(Clone, Debug, PartialEq)]
 struct Trained<T> {
     y: Vec<T>,
-    count: [i64; 1],
+    count: Vec<i64>,
     mean: Vec<f64>,
     sigma: Vec<f64>,
     r: Vec<f64>,
@@ -50,20 +52,29 @@ macro_rules! give {
     };
 }
 
+macro_rules! give_mask {
+    ($call:ident, $problem:expr) => {
+        if let Some(mask) = $problem.mask {
+            $call = $call.mask(mask);
+        }
+    };
+}
+
 /// What a backward pass takes of the parameters and of the epilogue; `dz` is written with `dx` only.
 macro_rules! give_backward {
     ($call:ident, $problem:expr, $dz:expr, $way:expr) => {
         give!($call.gamma($problem.gamma));
         give!($call.beta($problem.beta));
         give!($call.z($problem.z));
+        give_mask!($call, $problem);
         if $problem.z.is_some() && !matches!($way, Way::ParametersOnly) {
             $call = $call.dz(&mut $dz);
         }
     };
 }
 
-impl<T: Number> Problem<T> {
-    fn new(case: &Case, layout: Layout, unbiased_running: bool) -> Self {
+impl<'a, T: Number> Problem<'a, T> {
+    fn new(case: &Case, layout: Layout, mask: Option<Mask<'a>>, unbiased_running: bool) -> Self {
         let shape = Shape { layout, n: case.size("n"), c: case.size("c"), s: case.size("s") };
         let mut options = match case.number("rmax") {
             Some(rmax) => Options::batch_renorm(rmax, case.number("dmax").unwrap()),
@@ -91,10 +102,19 @@ impl<T: Number> Problem<T> {
             (false, true) => options = options.epilogue(Epilogue::Add),
             (true, true) => options = options.epilogue(Epilogue::AddRelu),
         }
+        let groups = case.groups();
+        options = options.groups(groups, case.group_order());
+        match mask {
+            None => {}
+            Some(Mask::Bytes(_)) => options = options.mask(MaskKind::Bytes),
+            Some(Mask::Lengths(_)) => options = options.mask(MaskKind::Lengths),
+        }
         let array = |name: &str| case.array(name).map(numbers);
         Problem {
             norm: Norm::new(shape, options).unwrap(),
             shape,
+            groups,
+            mask,
             x: to_layout(&array("x").unwrap(), shape),
             dy: to_layout(&array("dy").unwrap(), shape),
             z: array("z").map(|z: Vec<T>| to_layout(&z, shape)),
@@ -105,11 +125,16 @@ impl<T: Number> Problem<T> {
         }
     }
 
+    /// A value for each channel of each group.
+    fn zeros(&self) -> Vec<f64> {
+        vec![0.0; self.groups * self.shape.c]
+    }
+
     fn untrained(&self) -> Trained<T> {
-        let zeros = || vec![0.0; self.shape.c];
+        let zeros = || self.zeros();
         Trained {
             y: self.x.clone(),
-            count: [0],
+            count: vec![0; self.groups],
             mean: zeros(),
             sigma: zeros(),
             r: zeros(),
@@ -137,23 +162,26 @@ impl<T: Number> Problem<T> {
         give!(call.gamma(self.gamma));
         give!(call.beta(self.beta));
         give!(call.z(self.z));
+        give_mask!(call, self);
         call.mean(&mut t.mean).sigma(&mut t.sigma).r(&mut t.r).d(&mut t.d).count(&mut t.count).run().unwrap();
         t
     }
 
     fn train_by_parts(&self) -> Trained<T> {
-        let (mut t, zeros) = (self.untrained(), || vec![0.0; self.shape.c]);
+        let (mut t, zeros) = (self.untrained(), || self.zeros());
         let (mut m2, mut center, mut scale, mut shift) = (zeros(), zeros(), zeros(), zeros());
         // An empty part of the batch, and this one.
         self.norm
             .merge(
                 MomentsMut { count: &mut t.count, mean: &mut t.mean, m2: &mut m2 },
-                Moments { count: &[0], mean: &zeros(), m2: &zeros() },
+                Moments { count: &vec![0; self.groups], mean: &zeros(), m2: &zeros() },
             )
             .run()
             .unwrap();
-        assert_eq!(t.count, [0]);
-        self.norm.moments(&self.x, MomentsMut { count: &mut t.count, mean: &mut t.mean, m2: &mut m2 }).run().unwrap();
+        assert_eq!(t.count, vec![0; self.groups]);
+        let mut call = self.norm.moments(&self.x, MomentsMut { count: &mut t.count, mean: &mut t.mean, m2: &mut m2 });
+        give_mask!(call, self);
+        call.run().unwrap();
         let moments = Moments { count: &t.count, mean: &t.mean, m2: &m2 };
         self.norm.correction(moments, &mut t.sigma).running(self.running()).r(&mut t.r).d(&mut t.d).run().unwrap();
 
@@ -165,6 +193,7 @@ impl<T: Number> Problem<T> {
         call.run().unwrap();
         let mut call = self.norm.apply((&self.x, &mut t.y), Affine { center: &center, scale: &scale, shift: &shift });
         give!(call.z(self.z));
+        give_mask!(call, self);
         call.run().unwrap();
         let running = RunningMut { mean: &mut t.running_mean, var: &mut t.running_var };
         let moments = Moments { count: &t.count, mean: &t.mean, m2: &m2 };
@@ -184,12 +213,13 @@ impl<T: Number> Problem<T> {
     }
 
     fn backward_by_parts(&self, t: &Trained<T>) -> Gradients<T> {
-        let (mut g, mut sum_dy, mut sum_dy_xhat) = (self.no_gradients(), vec![0.0; self.shape.c], vec![0.0; self.shape.c]);
+        let (mut g, mut sum_dy, mut sum_dy_xhat) = (self.no_gradients(), self.zeros(), self.zeros());
         let sums = SumsMut { dy: &mut sum_dy, dy_xhat: &mut sum_dy_xhat };
         let mut call = self.norm.backward_reduce(&self.x, &self.dy, statistics(t), sums).r(&t.r).d(&t.d);
         give!(call.gamma(self.gamma));
         give!(call.beta(self.beta));
         give!(call.z(self.z));
+        give_mask!(call, self);
         call.run().unwrap();
         let sums = Sums { dy: &sum_dy, dy_xhat: &sum_dy_xhat };
         let tensors = Gradient::Separate { x: &self.x, dy: &self.dy, dx: &mut g.dx };
@@ -206,6 +236,7 @@ impl<T: Number> Problem<T> {
         give!(call.gamma(self.gamma));
         give!(call.beta(self.beta));
         give!(call.z(self.z));
+        give_mask!(call, self);
         call.run().unwrap();
         y
     }
@@ -220,6 +251,7 @@ impl<T: Number> Problem<T> {
         call.run().unwrap();
         let mut call = self.norm.apply(y.as_mut_slice(), Affine { center: &center, scale: &scale, shift: &shift });
         give!(call.z(self.z));
+        give_mask!(call, self);
         call.run().unwrap();
         y
     }
@@ -290,9 +322,23 @@ fn to_layout<T: Copy>(tensor: &[T], shape: Shape) -> Vec<T> {
     }
 }
 
-/// The channel of each element of a tensor.
-fn channels(shape: Shape) -> Vec<usize> {
-    let in_order: Vec<usize> = (0..shape.n * shape.c * shape.s).map(|i| i / shape.s % shape.c).collect();
+/// For each element of a tensor, where values per group and channel have that of its group and channel.
+fn columns(case: &Case, shape: Shape) -> Vec<usize> {
+    let groups = case.groups();
+    let group = |i: usize| match case.group_order() {
+        GroupOrder::Contiguous => i * groups / shape.n,
+        GroupOrder::Interleaved => i % groups,
+    };
+    let elements = 0..shape.n * shape.c * shape.s;
+    let in_order: Vec<usize> = elements.map(|i| group(i / (shape.c * shape.s)) * shape.c + i / shape.s % shape.c).collect();
+    to_layout(&in_order, shape)
+}
+
+/// For each element of a tensor, whether it counts.
+fn counted(case: &Case, shape: Shape) -> Vec<bool> {
+    let valid = case.valid();
+    let elements = 0..shape.n * shape.c * shape.s;
+    let in_order: Vec<bool> = elements.map(|i| valid[i / (shape.c * shape.s) * shape.s + i % shape.s] != 0).collect();
     to_layout(&in_order, shape)
 }
 
@@ -307,20 +353,21 @@ fn tolerance<T: Number>() -> f64 {
 struct Golden<'a> {
     case: &'a Case,
     shape: Shape,
-    channel: Vec<usize>,
+    column: Vec<usize>,
+    counted: Vec<bool>,
 }
 
 impl<'a> Golden<'a> {
     fn new(case: &'a Case, shape: Shape) -> Self {
-        Golden { case, shape, channel: channels(shape) }
+        Golden { case, shape, column: columns(case, shape), counted: counted(case, shape) }
     }
 
-    /// scale: what errors are relative to besides the value itself, for each channel.
+    /// scale: what errors are relative to besides the value itself, for each channel of each group.
     fn compare_tensor<T: Number>(&self, name: &str, got: &[T], scale: impl Fn(usize) -> f64) {
-        self.compare(name, got, &to_layout(self.array(name), self.shape), |i| scale(self.channel[i]));
+        self.compare(name, got, &to_layout(self.array(name), self.shape), |i| scale(self.column[i]));
     }
 
-    /// The same for an array with an element for each channel.
+    /// The same for an array with an element for each channel, or each channel of each group.
     fn compare_channels<T: Number>(&self, name: &str, got: &[T], scale: impl Fn(usize) -> f64) {
         self.compare(name, got, self.array(name), scale);
     }
@@ -360,26 +407,33 @@ impl<'a> Golden<'a> {
         }
     }
 
-    /// A function of the values of one channel of a tensor.
+    /// A function of the values that count of one channel of one group.
     fn fold<T: Number>(&self, tensor: &[T], f: impl Fn(f64, f64) -> f64) -> Vec<f64> {
-        let mut folded = vec![0.0; self.shape.c];
-        for (value, c) in tensor.iter().zip(&self.channel) {
-            folded[*c] = f(folded[*c], value.value().abs());
+        let mut folded = vec![0.0; self.case.groups() * self.shape.c];
+        for ((value, i), _) in tensor.iter().zip(&self.column).zip(&self.counted).filter(|(_, counted)| **counted) {
+            folded[*i] = f(folded[*i], value.value().abs());
         }
         folded
     }
+
+    /// A function of the values of all groups, for each channel.
+    fn over_groups(&self, f: impl Fn(f64, f64) -> f64, value: impl Fn(usize) -> f64) -> Vec<f64> {
+        let groups = |c| (0..self.case.groups()).map(move |g| g * self.shape.c + c);
+        (0..self.shape.c).map(|c| groups(c).map(&value).fold(0.0, &f)).collect()
+    }
 }
 
-fn check_training<T: Number>(case: &Case, layout: Layout, unbiased_running: bool) {
-    let p = Problem::<T>::new(case, layout, unbiased_running);
-    let (golden, t) = (Golden::new(case, p.shape), p.train(false));
+fn check_training<T: Number>(case: &Case, layout: Layout, mask: Option<Mask>, unbiased_running: bool) {
+    let p = Problem::<T>::new(case, layout, mask, unbiased_running);
+    let (golden, t, m) = (Golden::new(case, p.shape), p.train(false), case.size("m"));
     let (max_x, max_y, max_dy) = (golden.fold(&p.x, f64::max), golden.fold(&t.y, f64::max), golden.fold(&p.dy, f64::max));
-    let old_mean = values(&p.running_mean);
-    let gamma = |c: usize| p.gamma.as_ref().map_or(1.0, |gamma| gamma[c].value());
+    let old_mean = |i: usize| p.running_mean[i % p.shape.c].value().abs();
+    let gamma = |i: usize| p.gamma.as_ref().map_or(1.0, |gamma| gamma[i % p.shape.c].value());
 
-    golden.compare_tensor("y", &t.y, |c| max_y[c]);
-    golden.compare_channels("new_running_mean", &t.running_mean, |c| max_x[c] + old_mean[c].abs());
-    let spread = match (case.text("track"), unbiased_running && p.shape.n * p.shape.s > 1) {
+    golden.compare_tensor("y", &t.y, |i| max_y[i]);
+    let mean_scale = golden.over_groups(f64::max, |i| max_x[i] + old_mean(i));
+    golden.compare_channels("new_running_mean", &t.running_mean, |c| mean_scale[c]);
+    let spread = match (case.text("track"), unbiased_running && m > 1) {
         (Some("sigma"), _) => "new_running_sigma",
         (_, false) => "new_running_var_biased",
         (_, true) => "new_running_var_unbiased",
@@ -387,26 +441,28 @@ fn check_training<T: Number>(case: &Case, layout: Layout, unbiased_running: bool
     golden.compare_channels(spread, &t.running_var, |_| 0.0);
     // Saved statistics are f64, but sums of values of T.
     let saved = |name: &str, got: &[f64], scale: &dyn Fn(usize) -> f64| golden.compare_channels(name, &numbers::<T>(got), scale);
-    saved("mean", &t.mean, &|c| max_x[c]);
+    saved("mean", &t.mean, &|i| max_x[i]);
     saved("sigma_batch", &t.sigma, &|_| 0.0);
     if case.number("rmax").is_some() {
         saved("r", &t.r, &|_| 0.0);
-        saved("d", &t.d, &|c| (max_x[c] + old_mean[c].abs()) / running_sigma(&p, case, c));
+        saved("d", &t.d, &|i| (max_x[i] + old_mean(i)) / running_sigma(&p, case, i % p.shape.c));
     } else {
-        assert_eq!((&t.r, &t.d), (&vec![1.0; p.shape.c], &vec![0.0; p.shape.c]));
+        assert_eq!((&t.r, &t.d), (&vec![1.0; t.r.len()], &vec![0.0; t.d.len()]));
     }
-    assert_eq!(t.count, [(p.shape.n * p.shape.s) as i64]);
+    assert_eq!(t.count, vec![m as i64; case.groups()]);
 
     let g = p.backward(&t, Way::Separate);
     let sum_dy = golden.fold(&p.dy, |sum, dy| sum + dy);
     // No value is further from the mean than sqrt(m) deviations.
-    let max_xhat = ((p.shape.n * p.shape.s) as f64).sqrt();
-    golden.compare_tensor("dx", &g.dx, |c| (gamma(c) * t.r[c] / t.sigma[c]).abs() * max_dy[c]);
+    let max_xhat = (m as f64).sqrt();
+    golden.compare_tensor("dx", &g.dx, |i| (gamma(i) * t.r[i] / t.sigma[i]).abs() * max_dy[i]);
     if p.z.is_some() {
         golden.compare_tensor("dz", &g.dz, |_| 0.0);
     }
-    golden.compare_gradient("beta", &g.dbeta, |c| sum_dy[c]);
-    golden.compare_gradient("gamma", &g.dgamma, |c| sum_dy[c] * (max_xhat * t.r[c] + t.d[c].abs()));
+    let sum = |value: &dyn Fn(usize) -> f64| golden.over_groups(|sum, value| sum + value, value);
+    let (dbeta, dgamma) = (sum(&|i| sum_dy[i]), sum(&|i| sum_dy[i] * (max_xhat * t.r[i] + t.d[i].abs())));
+    golden.compare_gradient("beta", &g.dbeta, |c| dbeta[c]);
+    golden.compare_gradient("gamma", &g.dgamma, |c| dgamma[c]);
 
     assert_eq!(p.train(true), t, "{} in place", case.name);
     assert_eq!(p.train_by_parts(), t, "{} by parts", case.name);
@@ -427,7 +483,7 @@ fn running_sigma<T: Number>(p: &Problem<T>, case: &Case, c: usize) -> f64 {
 }
 
 fn check_inference<T: Number>(case: &Case, layout: Layout) {
-    let p = Problem::<T>::new(case, layout, false);
+    let p = Problem::<T>::new(case, layout, None, false);
     let (golden, y) = (Golden::new(case, p.shape), p.infer(false));
     let max_y = golden.fold(&y, f64::max);
     golden.compare_tensor("y", &y, |c| max_y[c]);
@@ -459,16 +515,23 @@ fn check_inference<T: Number>(case: &Case, layout: Layout) {
 
 #[test]
 fn training() {
-    let cases = Case::all(&["bn_train", "brn_train"]);
-    assert_eq!(cases.len(), 60);
+    let cases = Case::all(&["bn_train", "brn_train", "bn_groups", "brn_groups"]);
+    assert_eq!(cases.len(), 69);
     for case in cases {
+        let (valid, lengths) = (case.valid(), case.lengths());
+        let masks: Vec<Option<Mask>> = match case.has("masked") {
+            true => std::iter::once(Mask::Bytes(&valid)).chain(lengths.as_deref().map(Mask::Lengths)).map(Some).collect(),
+            false => vec![None],
+        };
         for layout in [Layout::Nchw, Layout::Nhwc] {
             for unbiased_running in [false, true] {
                 if unbiased_running && case.text("track") == Some("sigma") {
                     continue; // golden files have the biased one of these alone
                 }
-                check_training::<f32>(&case, layout, unbiased_running);
-                check_training::<f64>(&case, layout, unbiased_running);
+                for mask in &masks {
+                    check_training::<f32>(&case, layout, *mask, unbiased_running);
+                    check_training::<f64>(&case, layout, *mask, unbiased_running);
+                }
             }
         }
     }
