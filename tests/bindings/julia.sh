@@ -1,6 +1,6 @@
 #!/bin/sh
 # julia.sh [prefix]: tests of Renorm.jl with the library that is installed in prefix, by default build/prefix: all with 2 threads, results
-# and threads with 1, threads with 8. Uses the julia of the command line, or unpacks one into build/julia.
+# and threads with 1, threads with 8. Uses the julia of the command line if it works, or unpacks one into build/julia.
 set -eu
 cd "$(dirname "$0")/../.."
 . scripts/dependencies.sh
@@ -11,7 +11,8 @@ package=$PWD/bindings/julia/Renorm.jl
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-if command -v julia >/dev/null; then
+# That of some systems cannot catch an exception.
+if julia --startup-file=no -e 'try error("thrown") catch; end' >/dev/null 2>&1; then
   julia=julia
 else
   julia=$PWD/build/julia/julia
