@@ -41,6 +41,7 @@ pub fn numbers<T: Number>(values: &[f64]) -> Vec<T> {
 }
 
 /// One file of tests/data/golden; their format is in the README there.
+#[derive(Clone)]
 pub struct Case {
     pub name: String,
     scalars: HashMap<String, String>,
@@ -48,16 +49,13 @@ pub struct Case {
 }
 
 impl Case {
-    /// All cases whose name begins with one of these.
-    pub fn all(beginnings: &[&str]) -> Vec<Case> {
+    /// All of them.
+    pub fn all() -> Vec<Case> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/data/golden");
         let mut paths: Vec<PathBuf> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+        paths.retain(|path| path.extension().map_or(false, |extension| extension == "txt"));
         paths.sort();
-        let begins = |path: &PathBuf| {
-            let name = path.file_name().unwrap().to_str().unwrap();
-            beginnings.iter().any(|beginning| name.starts_with(beginning))
-        };
-        paths.into_iter().filter(begins).map(|path| Case::read(&path)).collect()
+        paths.iter().map(|path| Case::read(path)).collect()
     }
 
     fn read(path: &Path) -> Case {
@@ -80,6 +78,36 @@ impl Case {
         Case { name: path.file_stem().unwrap().to_str().unwrap().to_string(), scalars, arrays }
     }
 
+    /// One of several parts, whose keys and arrays begin with a prefix: what it does not have of its own is that of the whole.
+    pub fn part(&self, prefix: &str) -> Case {
+        let (mut scalars, mut arrays) = (self.scalars.clone(), self.arrays.clone());
+        let own = |name: &String| name.strip_prefix(prefix).map(str::to_string);
+        scalars.extend(self.scalars.iter().filter_map(|(key, value)| Some((own(key)?, value.clone()))));
+        arrays.extend(self.arrays.iter().filter_map(|(name, array)| Some((own(name)?, array.clone()))));
+        Case { name: format!("{} {}", self.name, prefix), scalars, arrays }
+    }
+
+    /// The parts prefix0, prefix1, ... of which a key says how many there are.
+    pub fn parts(&self, count: &str, prefix: &str) -> Vec<Case> {
+        (0..self.size(count)).map(|k| self.part(&format!("{}{}.", prefix, k))).collect()
+    }
+
+    /// The same, whose running statistics are one of two sets: `set_mean` and `set_stddev`.
+    pub fn with_set(&self, set: &str) -> Case {
+        let mut case = self.clone();
+        case.scalars.insert("track".to_string(), "sigma".to_string());
+        for (to, from) in [("running_mean", "mean"), ("running_sigma", "stddev")] {
+            for age in ["", "new_"] {
+                case.set_array(&format!("{}{}", age, to), self.arrays[&format!("{}{}_{}", age, set, from)].clone());
+            }
+        }
+        case
+    }
+
+    pub fn set_array(&mut self, name: &str, array: Vec<f64>) {
+        self.arrays.insert(name.to_string(), array);
+    }
+
     pub fn has(&self, key: &str) -> bool {
         self.text(key) == Some("1")
     }
@@ -94,6 +122,14 @@ impl Case {
 
     pub fn size(&self, key: &str) -> usize {
         self.scalars[key].parse().unwrap()
+    }
+
+    /// The array with the running variances, or deviations.
+    pub fn spread(&self) -> &'static str {
+        match self.text("track") {
+            Some("sigma") => "running_sigma",
+            _ => "running_var",
+        }
     }
 
     pub fn groups(&self) -> usize {
