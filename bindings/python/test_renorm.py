@@ -1,6 +1,7 @@
 """Tests of renorm.py. RENORM_TEST_NUMPY is 1 or 0: with numpy, and numpy arrays, or without."""
 
 import array
+import copy
 import itertools
 import math
 import os
@@ -38,7 +39,7 @@ class Case:
     """One file of tests/data/golden; their format is in the README there."""
 
     def __init__(self, path):
-        self.name, self.scalars, self.arrays = path.stem, {}, {}
+        self.scalars, self.arrays = {}, {}
         lines = iter(path.read_text().splitlines())
         for line in lines:
             key, value, *_ = line.split()
@@ -46,18 +47,57 @@ class Case:
                 self.arrays[value] = [float.fromhex(number) for number in next(lines).split()]
             else:
                 self.scalars[key] = value
-        self.extents = [int(self.scalars[extent]) for extent in "ncs"] if "n" in self.scalars else None
+        self.name = self.scalars["case"]
         self.groups = int(self.scalars.get("groups", 1))
         self.order = self.scalars.get("order", "contiguous")
 
-    @staticmethod
-    def all(pattern):
-        return [Case(path) for path in sorted((ROOT / "tests/data/golden").glob(pattern))]
+    @property
+    def extents(self):
+        return [int(self.scalars[extent]) for extent in "ncs"]
+
+    @property
+    def spread(self):
+        """The array with the running variances, or deviations."""
+        return "running_" + self.scalars.get("track", "var")
+
+    def having(self, scalars, arrays):
+        """The same but for these."""
+        case = copy.copy(self)
+        case.scalars, case.arrays = {**self.scalars, **scalars}, {**self.arrays, **arrays}
+        return case
+
+    def part(self, prefix):
+        """One of several parts, whose keys and arrays begin with a prefix: what it does not have of its own is that of the whole."""
+        own = lambda of: {name[len(prefix):]: value for name, value in of.items() if name.startswith(prefix)}
+        return self.having(own(self.scalars), own(self.arrays))
+
+    def parts(self, count, prefix):
+        return [self.part(f"{prefix}{k}.") for k in range(int(self.scalars[count]))]
+
+    def with_set(self, name):
+        """The same, whose running statistics are one of two sets: name_mean and name_stddev."""
+        pairs = itertools.product(("", "new_"), (("running_mean", "mean"), ("running_sigma", "stddev")))
+        return self.having(dict(track="sigma"), {age + to: self.arrays[f"{age}{name}_{start}"] for age, (to, start) in pairs})
+
+    def after(self, running):
+        """The same with the running statistics that a step before has left, if there was one."""
+        return self if running is None else self.having({}, {"running_mean": flat(running["running_mean"]),
+                                                             self.spread: flat(running["running_var"])})
+
+    def number(self, key):
+        return float.fromhex(self.scalars[key])
 
     def options(self):
-        options = {key: float.fromhex(self.scalars[key]) for key in ("eps", "momentum", "rmax", "dmax") if key in self.scalars}
+        options = {key: self.number(key) for key in ("eps", "momentum", "rmin", "rmax", "dmax") if key in self.scalars}
         return dict(options, renorm="rmax" in options, track=self.scalars.get("track", "var"), unbiased=self.scalars.get("unbiased") == "1",
                     relu=self.scalars.get("relu") == "1", groups=self.groups, group_order=self.order)
+
+    def feeds(self):
+        """Options for the running statistics, and the array with the new variances or deviations that they lead to."""
+        if self.spread == "running_sigma":
+            return [(dict(), "new_running_sigma")]  # golden files have the biased one of these alone
+        unbiased = "new_running_var_unbiased" if int(self.scalars["m"]) > 1 else "new_running_var_biased"
+        return [(dict(), "new_running_var_biased"), (dict(unbiased_running=True), unbiased)]
 
     def to_layout(self, values, layout):
         n, c, s = self.extents
@@ -90,15 +130,14 @@ class Case:
 class Problem:
     """A case in one type and layout."""
 
-    def __init__(self, case, code, layout, mask=None, **options):
-        self.case, self.code, self.layout, self.mask = case, code, layout, mask
-        self.norm = renorm.Norm(layout=layout, **case.options(), **options)
+    def __init__(self, case, code, layout, mask=None, batches=0, **options):
+        self.case, self.code, self.layout, self.mask, self.batches = case, code, layout, mask, batches
+        self.norm = renorm.Norm(layout=layout, **{**case.options(), **options})
         n, c, s = case.extents
         self.shape = (n, c, s) if layout == "NCHW" else (n, s, c)
         self.column, self.valid = case.columns(layout), case.valid(layout)
         self.x, self.dy, self.z = (self.tensor(name) for name in ("x", "dy", "z"))
         self.gamma, self.beta = (self.parameter(name) for name in ("gamma", "beta"))
-        self.spread = "running_sigma" if case.scalars.get("track") == "sigma" else "running_var"
 
     def tensor(self, name):
         return new(self.case.to_layout(self.case.arrays[name], self.layout), self.code, self.shape) if name in self.case.arrays else None
@@ -107,7 +146,29 @@ class Problem:
         return new(self.case.arrays[name], self.code) if name in self.case.arrays else None
 
     def running(self):
-        return dict(running_mean=self.parameter("running_mean"), running_var=self.parameter(self.spread))
+        return dict(running_mean=self.parameter("running_mean"), running_var=self.parameter(self.case.spread))
+
+    def updated(self):
+        """The same and the number of batches, as they are before a call."""
+        return dict(self.running(), num_batches=new([self.batches], "q"))
+
+    def train(self, **options):
+        """What train returns, and the updated statistics."""
+        running = self.updated()
+        return self.norm.train(self.x, self.gamma, self.beta, **running, mask=self.mask, z=self.z, **options), running
+
+    def backward(self, saved, **options):
+        return self.norm.backward(self.x, self.dy, saved, self.gamma, mask=self.mask, beta=self.beta, z=self.z, **options)
+
+    def with_own(self, name):
+        """The same with a tensor that may be overwritten."""
+        own = copy.copy(self)
+        setattr(own, name, self.tensor(name))
+        return own
+
+    def zeros(self):
+        """A value for each channel of each group."""
+        return new([0] * (self.case.groups * self.case.extents[1]), "d")
 
     def largest(self, tensor):
         """Of each group and channel, the largest absolute value that counts."""
@@ -117,28 +178,53 @@ class Problem:
                 found[column] = max(found[column], abs(value))
         return found
 
+    def scale_of_mean(self):
+        """max|x| + |running mean| for each group and channel."""
+        old_mean = flat(self.running()["running_mean"]) * self.case.groups
+        return [x + abs(mean) for x, mean in zip(self.largest(self.x), old_mean)]
+
+    def running_sigma(self):
+        spread = flat(self.running()["running_var"])
+        return spread if self.case.spread == "running_sigma" else [math.sqrt(var + self.case.number("eps")) for var in spread]
+
     def over_groups(self, combine, values):
         c = self.case.extents[1]
         return [combine(values[i::c]) for i in range(c)]
 
 
-def by_parts(p):
-    """What train and backward do, by parts."""
-    moments, running, groups = p.norm.moments(p.x, mask=p.mask), p.running(), p.case.groups
-    p.norm.merge(moments, renorm.Moments(new([0] * groups, "q"), *(new([0] * groups * p.case.extents[1], "d") for _ in range(2))))
-    correction = p.norm.correction(moments, **running)
+def train_in_shards(shards, sigma_floor=0.0):
+    """Training by parts, of a batch that is spread over shards: what train returns, and the updated statistics."""
+    p = shards[0]  # all have the same parameters and running statistics
+    moments, running = renorm.Moments(new([0] * p.case.groups, "q"), p.zeros(), p.zeros()), p.updated()
+    for shard in shards:
+        p.norm.merge(moments, shard.norm.moments(shard.x, mask=shard.mask))
+    correction = p.norm.correction(moments, **p.running(), sigma_floor=sigma_floor)
     coefficients = p.norm.coefficients(moments.mean, *correction, gamma=p.gamma, beta=p.beta)
-    y = p.norm.apply(p.x, coefficients, mask=p.mask, z=p.z)
+    y = joined(p, [shard.norm.apply(shard.x, coefficients, mask=shard.mask, z=shard.z) for shard in shards])
     nonfinite = p.norm.update_running(moments, **running)
-    saved = renorm.Training(y, moments.mean, *correction, moments.count, new([nonfinite], "q"), moments.m2)
-    sums = p.norm.backward_reduce(p.x, p.dy, saved.mean, saved.sigma, mask=p.mask, gamma=p.gamma, beta=p.beta, r=saved.r, d=saved.d,
-                                  z=p.z)
-    return saved, running, p.norm.backward_apply(p.x, p.dy, saved, sums, p.gamma, mask=p.mask, beta=p.beta, z=p.z)
+    return renorm.Training(y, moments.mean, *correction, moments.count, new([nonfinite], "q"), moments.m2), running
+
+
+def backward_in_shards(shards, saved):
+    sums = [shard.norm.backward_reduce(shard.x, shard.dy, saved.mean, saved.sigma, mask=shard.mask, gamma=shard.gamma, beta=shard.beta,
+                                       r=saved.r, d=saved.d, z=shard.z) for shard in shards]
+    total = renorm.Sums(*(new([sum(values) for values in zip(*map(flat, parts))], "d") for parts in zip(*sums)))
+    gradients = [shard.norm.backward_apply(shard.x, shard.dy, saved, total, shard.gamma, mask=shard.mask, beta=shard.beta, z=shard.z)
+                 for shard in shards]
+    # Each shard has the parameter gradients of the whole batch.
+    tensors = {name: joined(shards[0], [getattr(part, name) for part in gradients]) for name in ("dx", "dz")}
+    return [part._replace(**tensors) for part in gradients]
+
+
+def joined(p, tensors):
+    """The tensors of shards as one, None of None."""
+    return None if tensors[0] is None else new([value for tensor in tensors for value in flat(tensor)], p.code)
 
 
 class TestCase(unittest.TestCase):
-    def check(self, p, name, got, scales):
-        """scales: what errors are relative to besides the value itself, for each value, of tensors for each group and channel. The golden values are good to 1e-12 of them.
+    def check(self, p, name, got, scales=None):
+        """scales: what errors are relative to besides the value itself, for each value, of tensors for each group and channel. The golden
+        values are good to 1e-12 of them.
 
         This is about arguments that arrive where they belong; how accurate the library is, its own tests say, with an analysis. By that,
         an error is at most some 10*(3*E + 3) roundoffs with E = 2*(k + 2)/sqrt(m), m values added in lanes of k: below 1000 for the small
@@ -150,7 +236,7 @@ class TestCase(unittest.TestCase):
         got = flat(got)
         self.assertEqual(len(got), len(want))
         for i, (value, exact, c) in enumerate(zip(got, want, column)):
-            allowed = (1000 * ROUNDOFF[p.code] + 1e-12) * (abs(exact) + scales[c]) + 100 * TINY[p.code]
+            allowed = (1000 * ROUNDOFF[p.code] + 1e-12) * (abs(exact) + (scales[c] if scales else 0)) + 100 * TINY[p.code]
             if math.isinf(value) and p.code == "f":
                 self.assertGreater(abs(exact), 3.4028235e38, f"{p.case.name}: {name}[{i}]")
             else:
@@ -164,81 +250,176 @@ class TestCase(unittest.TestCase):
 
 
 class Golden(TestCase):
-    def test_training(self):
-        cases = Case.all("b*_train_*") + Case.all("b*_groups_*")
-        self.assertEqual(len(cases), 69)
-        for case, code, layout in itertools.product(cases, "fd", LAYOUTS):
-            for mask, unbiased_running in itertools.product(case.masks(), (False, True)):
-                self.check_training(Problem(case, code, layout, mask=mask, unbiased_running=unbiased_running), unbiased_running)
+    def compare_running(self, p, running, spread):
+        """spread: the array with the new running variances or deviations."""
+        self.check(p, "new_running_mean", running["running_mean"], p.over_groups(max, p.scale_of_mean()))
+        self.check(p, spread, running["running_var"])
 
-    def check_training(self, p, unbiased_running):
-        case, running, m = p.case, p.running(), int(p.case.scalars["m"])
-        columns = range(case.groups * case.extents[1])
-        none, old_mean = [0.0] * len(columns), case.arrays["running_mean"] * case.groups
-        saved = p.norm.train(p.x, p.gamma, p.beta, **running, mask=p.mask, z=p.z)
-        largest_x, largest_dy, sigma, r, d = p.largest(p.x), p.largest(p.dy), flat(saved.sigma), flat(saved.r), flat(saved.d)
-        scale_of_mean = [x + abs(mean) for x, mean in zip(largest_x, old_mean)]
+    def compare_training(self, p, saved, running, spread, sigma_floor=0.0):
+        case, m = p.case, int(p.case.scalars["m"])
         self.check(p, "y", saved.y, p.largest(saved.y))
-        self.check(p, "mean", saved.mean, largest_x)
-        self.check(p, "sigma_batch", saved.sigma, none)
+        self.check(p, "mean", saved.mean, p.largest(p.x))
+        self.check(p, "var", new([m2 / m for m2 in flat(saved.m2)], "d"))
+        if "sigma_batch" in case.arrays:
+            self.check(p, "sigma_batch", saved.sigma)
         self.assertEqual(flat(saved.count), [m] * case.groups)
         if "rmax" in case.scalars:
-            old_sigma = case.arrays.get("running_sigma") or [
-                math.sqrt(var + float.fromhex(case.scalars["eps"])) for var in case.arrays["running_var"]]
-            self.check(p, "r", saved.r, none)
-            self.check(p, "d", saved.d, [scale / old for scale, old in zip(scale_of_mean, old_sigma * case.groups)])
-        self.check(p, "new_running_mean", running["running_mean"], p.over_groups(max, scale_of_mean))
-        spread = "new_running_sigma" if p.spread == "running_sigma" else "new_running_var_biased"
-        if unbiased_running and p.spread == "running_var" and m > 1:
-            spread = "new_running_var_unbiased"
-        if p.spread == "running_var" or not unbiased_running:  # golden files have no unbiased sigma
-            self.check(p, spread, running["running_var"], none)
+            self.check(p, "r", saved.r)
+            old_sigma = [max(sigma, sigma_floor) for sigma in p.running_sigma()] * case.groups
+            self.check(p, "d", saved.d, [scale / sigma for scale, sigma in zip(p.scale_of_mean(), old_sigma)])
+        self.compare_running(p, running, spread)
+        self.assertEqual(flat(running["num_batches"]), [p.batches + 1])
 
-        gradients = p.norm.backward(p.x, p.dy, saved, p.gamma, mask=p.mask, beta=p.beta, z=p.z)
+    def compare_gradients(self, p, saved, gradients):
+        case, m = p.case, int(p.case.scalars["m"])
+        largest_dy, sigma, r, d = p.largest(p.dy), flat(saved.sigma), flat(saved.r), flat(saved.d)
         gamma = case.arrays.get("gamma", [1.0] * case.extents[1]) * case.groups
         # No value is further from the mean than sqrt(m) deviations, and no sum larger than m of the largest.
         sum_dy = [m * dy for dy in largest_dy]
-        self.check(p, "dx", gradients.dx, [abs(gamma[i]) * r[i] / sigma[i] * largest_dy[i] for i in columns])
+        self.check(p, "dx", gradients.dx, [abs(gamma[i]) * r[i] / sigma[i] * dy for i, dy in enumerate(largest_dy)])
+        self.check_parameter_gradients(p, gradients, p.over_groups(sum, sum_dy), p.over_groups(
+            sum, [dy * (math.sqrt(m) * r[i] + abs(d[i])) for i, dy in enumerate(sum_dy)]))
+
+    def check_parameter_gradients(self, p, gradients, scale_of_dbeta, scale_of_dgamma):
         if p.gamma is not None:
-            self.check(p, "dgamma", gradients.dgamma, p.over_groups(sum, [sum_dy[i] * (math.sqrt(m) * r[i] + abs(d[i])) for i in columns]))
+            self.check(p, "dgamma", gradients.dgamma, scale_of_dgamma)
         if p.beta is not None:
-            self.check(p, "dbeta", gradients.dbeta, p.over_groups(sum, sum_dy))
+            self.check(p, "dbeta", gradients.dbeta, scale_of_dbeta)
         if p.z is not None:
-            self.check(p, "dz", gradients.dz, none)
+            self.check(p, "dz", gradients.dz)
 
-        parts, parts_running, parts_gradients = by_parts(p)
-        self.check_same(parts, saved, case.name)
-        self.check_same(parts_running.values(), running.values(), case.name)
-        self.check_same(parts_gradients, gradients, case.name)
+    def check_training(self, p, spread):
+        """Returns what the step has saved, and the updated statistics."""
+        saved, running = p.train()
+        self.compare_training(p, saved, running, spread)
+        saved_by_parts, running_by_parts = train_in_shards([p])
+        self.check_same(saved_by_parts, saved, "by parts")
+        self.check_same(running_by_parts.values(), running.values(), "by parts")
+        in_place = p.with_own("x")
+        self.assertIs(in_place.train(y=in_place.x)[0].y, in_place.x)
+        self.check_same([in_place.x], [saved.y], "in place")
+        return saved, running
 
-        x, dy = new(flat(p.x), p.code, p.shape), new(flat(p.dy), p.code, p.shape)
-        self.assertIs(p.norm.backward(p.x, dy, saved, p.gamma, dx=dy, mask=p.mask, beta=p.beta, z=p.z).dx, dy)
-        self.assertIs(p.norm.train(x, p.gamma, p.beta, **p.running(), y=x, mask=p.mask, z=p.z).y, x)
-        self.check_same([dy, x], [gradients.dx, saved.y], case.name)
+    def check_backward(self, p, saved):
+        gradients = p.backward(saved)
+        self.compare_gradients(p, saved, gradients)
+        self.check_same(backward_in_shards([p], saved)[0], gradients, "by parts")
+        in_place = p.with_own("dy")
+        self.assertIs(in_place.backward(saved, dx=in_place.dy).dx, in_place.dy)
+        self.check_same([in_place.dy], [gradients.dx], "in place")
 
-    def test_inference(self):
-        cases = Case.all("bn_infer_*") + Case.all("brn_infer_*")
-        self.assertEqual(len(cases), 9)
+    def check_inference(self, p):
+        y = p.norm.inference(p.x, **p.running(), gamma=p.gamma, beta=p.beta, z=p.z)
+        self.check(p, "y", y, p.largest(y))
+        coefficients = p.norm.coefficients(**p.running(), gamma=p.gamma, beta=p.beta)
+        self.check_same([p.norm.apply(p.x, coefficients, z=p.z)], [y], "by parts")
+
+    def check_train(self, case, code, layout):
+        for mask, (options, spread) in itertools.product(case.masks(), case.feeds()):
+            p = Problem(case, code, layout, mask=mask, **options)
+            self.check_backward(p, self.check_training(p, spread)[0])
+
+    def check_infer(self, case, code, layout):
+        p = Problem(case, code, layout)
+        self.check_inference(p)
+        gradients = p.norm.inference_backward(p.x, p.dy, **p.running(), gamma=p.gamma, beta=p.beta, z=p.z)
+        self.check(p, "dx", gradients.dx)
+        n, _, s = case.extents
+        sum_dy = [n * s * dy for dy in p.largest(p.dy)]
+        xhat = [scale / sigma for scale, sigma in zip(p.scale_of_mean(), p.running_sigma())]
+        self.check_parameter_gradients(p, gradients, sum_dy, [dy * x for dy, x in zip(sum_dy, xhat)])
+
+    def check_steps(self, case, code, layout, spread, **options):
+        """Each step goes on with the running statistics of the one before. Returns the last ones."""
+        running = None
+        for k, step in enumerate(case.parts("steps", "step")):
+            p = Problem(step.after(running), code, layout, batches=k, **options)
+            saved, running = self.check_training(p, spread)
+            if p.dy is not None:
+                self.check_backward(p, saved)
+        return running
+
+    def check_sequence(self, case, code, layout):
+        running = self.check_steps(case, code, layout, "new_" + case.spread)
+        self.check_inference(Problem(case.part("infer.").after(running), code, layout))
+
+    def check_cumulative(self, case, code, layout):
+        self.check_steps(case, code, layout, "new_running_var_biased", cumulative=True)
+        self.check_steps(case, code, layout, "new_running_var_unbiased", cumulative=True, unbiased_running=True)
+
+    def check_population(self, case, code, layout):
+        """Statistics of all batches: the average of theirs, and those of all values, by merged moments."""
+        zeros, steps = [0.0] * case.extents[1], case.parts("steps", "step")
+        running = dict(running_mean=new(zeros, code), running_var=new(zeros, code))
+        pooled, largest = renorm.Moments(new([0], "q"), new(zeros, "d"), new(zeros, "d")), zeros
+        for k, step in enumerate(steps):
+            p = Problem(step.after(running), code, layout, batches=k, cumulative=True, unbiased_running=True)
+            saved, running = p.train()
+            p.norm.merge(pooled, renorm.Moments(saved.count, saved.mean, saved.m2))
+            largest = [max(pair) for pair in zip(largest, p.largest(p.x))]
+
+        def inference(name, var):
+            p = Problem(case.part(name + ".").having({}, dict(x=steps[0].arrays["x"])).after(running), code, layout)
+            self.check(p, name + "_mean", running["running_mean"], largest)
+            self.check(p, var, running["running_var"])
+            return p
+
+        self.check_inference(inference("population", "population_var"))
+        for unbiased, var in ((True, "pooled_var_unbiased"), (False, "pooled_var")):
+            renorm.Norm(momentum=1, unbiased_running=unbiased).update_running(pooled, **running)
+            p = inference("pooled", var)
+        self.check_inference(p)
+
+    def check_keras_sequence(self, case, code, layout):
+        """Two sets of running statistics: those of the correction, whose sigma has a floor, and those of inference."""
+        eps, in_renorm, in_moving = case.number("eps"), None, None
+        for step in case.parts("steps", "step"):
+            p = Problem(step.with_set("renorm").after(in_renorm), code, layout, momentum=case.number("renorm_momentum"))
+            saved, in_renorm = train_in_shards([p], math.sqrt(eps))
+            self.compare_training(p, saved, in_renorm, "new_running_sigma", math.sqrt(eps))
+            self.check_backward(p, saved)
+            p = Problem(step.with_set("moving").after(in_moving), code, layout)
+            in_moving = p.running()
+            p.norm.update_running(renorm.Moments(saved.count, saved.mean, saved.m2), **in_moving)
+            self.compare_running(p, in_moving, "new_running_sigma")
+        in_moving["running_var"] = new([max(sigma * sigma - eps, 0.0) for sigma in flat(in_moving["running_var"])], code)
+        self.check_inference(Problem(case.part("infer.").after(in_moving), code, layout))
+
+    def check_sync(self, case, code, layout):
+        """A batch in one piece, and in shards."""
+        parts = case.parts("shards", "shard")
+        whole = case.having({}, {name: [value for part in parts for value in part.arrays[name]] for name in ("x", "dy", "y", "dx")})
+        if not WITH_NUMPY:
+            parts = [part for part in parts if part.extents[0] > 0]  # memoryviews have no empty tensors
+        for options, spread in case.feeds():
+            p = Problem(whole, code, layout, **options)
+            self.check_backward(p, self.check_training(p, spread)[0])
+            shards = [Problem(part, code, layout, **options) for part in parts]
+            saved, running = train_in_shards(shards)
+            self.compare_training(p, saved, running, spread)
+            for gradients in backward_in_shards(shards, saved):
+                self.compare_gradients(p, saved, gradients)
+
+    def check_schedule(self, case, code, layout):
+        for step, rmax, dmax in zip(case.arrays["step"], case.arrays["rmax"], case.arrays["dmax"]):
+            got = renorm.ramp_at(int(step))
+            # A product and a quotient of differences: five roundings.
+            self.assertLessEqual(abs(got[0] - rmax), 5 * ROUNDOFF["d"] * rmax)
+            self.assertLessEqual(abs(got[1] - dmax), 5 * ROUNDOFF["d"] * dmax)
+
+    CHECKS = dict(bn_train=check_train, brn_train=check_train, bn_groups=check_train, brn_groups=check_train, bn_infer=check_infer,
+                  brn_infer=check_infer, bn_cumulative=check_cumulative, bn_population=check_population, brn_sequence=check_sequence,
+                  brn_keras_sequence=check_keras_sequence, bn_sync=check_sync, brn_sync=check_sync, brn_schedule=check_schedule)
+
+    def test_every_file(self):
+        cases = [Case(path) for path in sorted((ROOT / "tests/data/golden").glob("*.txt"))]
+        self.assertEqual(len(cases), 88)
         for case, code, layout in itertools.product(cases, "fd", LAYOUTS):
-            p = Problem(case, code, layout)
-            n, c, s = case.extents
-            y = p.norm.inference(p.x, **p.running(), gamma=p.gamma, beta=p.beta, z=p.z)
-            self.check(p, "y", y, p.largest(y))
-            coefficients = p.norm.coefficients(**p.running(), gamma=p.gamma, beta=p.beta)
-            self.check_same([p.norm.apply(p.x, coefficients, z=p.z)], [y], case.name)
+            with self.subTest(case=case.name, code=code, layout=layout):
+                self.CHECKS[case.scalars["op"]](self, case, code, layout)
 
-            gradients = p.norm.inference_backward(p.x, p.dy, **p.running(), gamma=p.gamma, beta=p.beta, z=p.z)
-            self.check(p, "dx", gradients.dx, [0.0] * c)
-            eps, sum_dy = float.fromhex(case.scalars.get("eps", "0")), [n * s * dy for dy in p.largest(p.dy)]
-            sigma = case.arrays.get("running_sigma") or [math.sqrt(var + eps) for var in case.arrays["running_var"]]
-            xhat = [(x + abs(mean)) / sigma[i] for i, (x, mean) in enumerate(zip(p.largest(p.x), case.arrays["running_mean"]))]
-            if p.gamma is not None:
-                self.check(p, "dgamma", gradients.dgamma, [a * b for a, b in zip(sum_dy, xhat)])
-            if p.beta is not None:
-                self.check(p, "dbeta", gradients.dbeta, sum_dy)
-            if p.z is not None:
-                self.check(p, "dz", gradients.dz, [0.0] * c)
 
+class Operations(TestCase):
     def test_fold(self):
         for code, layout in itertools.product("fd", LAYOUTS):
             norm = renorm.Norm(layout=layout, eps=0)
@@ -250,14 +431,6 @@ class Golden(TestCase):
             self.assertEqual(flat(folded.bias), [1, 11])
             self.assertEqual(flat(folded.weights), [weight * [0.5, 6][row] for weight, row in zip(weights, rows)])
             self.assertEqual([None if values is None else flat(values) for values in norm.fold(mean, var)], [[0.5, 2], None, [-0.5, -4]])
-
-    def test_ramp(self):
-        arrays = Case.all("brn_schedule*")[0].arrays
-        for step, rmax, dmax in zip(arrays["step"], arrays["rmax"], arrays["dmax"]):
-            got = renorm.ramp_at(int(step))
-            # A product and a quotient of differences: five roundings.
-            self.assertLessEqual(abs(got[0] - rmax), 5 * ROUNDOFF["d"] * rmax)
-            self.assertLessEqual(abs(got[1] - dmax), 5 * ROUNDOFF["d"] * dmax)
 
 
 class Errors(TestCase):
