@@ -6,6 +6,14 @@ use renorm_sys as sys;
 use std::ptr;
 
 /// `x` and `y` of a forward pass: `(&x, &mut y).into()`, or `(&mut x).into()` to overwrite `x`.
+///
+/// Arrays that overlap in any other way are an error of the compiler:
+///
+/// ```compile_fail,E0502
+/// let norm = renorm::Norm::<f32>::new(renorm::Shape::dense(1, 2), renorm::Options::batch_norm()).unwrap();
+/// let mut x = [1.0, 2.0];
+/// norm.train((&x, &mut x)).run().unwrap();
+/// ```
 #[derive(Debug)]
 pub enum Forward<'a, T> {
     Separate { x: &'a [T], y: &'a mut [T] },

@@ -6,6 +6,8 @@ use renorm::{
 };
 use std::cell::RefCell;
 use std::collections::HashSet;
+use std::env;
+use std::process::Command;
 
 fn assert_refused(result: Result<(), Error>, expected: Status, culprit: &str) {
     let error = result.expect_err(culprit);
@@ -54,6 +56,7 @@ fn sizes() {
         (half, half, 1),
         (half, 1, half),
         (half, half, half),
+        (half, 0, half),
         (usize::MAX / 8, 1, 1),
     ] {
         for shape in [Shape::nchw(n, c, s), Shape::nhwc(n, c, s)] {
@@ -123,6 +126,21 @@ fn isa() {
     assert!(renorm::build_info().contains(&active.to_string()));
     let (major, minor, patch) = renorm::version();
     assert!(renorm::build_info().contains(&format!("{}.{}.{}", major, minor, patch)));
+}
+
+/// Runs itself in a process of its own: the variable is read once.
+#[test]
+fn isa_of_an_unknown_name() {
+    if env::var("RENORM_MAX_ISA").as_deref() == Ok("none such") {
+        assert_eq!(renorm::active_isa(), None);
+        let norm = Norm::<f32>::new(Shape::dense(1, 1), Options::batch_norm()).unwrap();
+        assert_refused(norm.train(&mut [1.0][..]).run(), Status::Isa, "RENORM_MAX_ISA");
+        return;
+    }
+    let mut this = Command::new(env::current_exe().unwrap());
+    let output = this.args(["--exact", "isa_of_an_unknown_name"]).env("RENORM_MAX_ISA", "none such").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{}", said);
 }
 
 #[test]
@@ -220,6 +238,8 @@ fn call_all(norm: &Norm<f32, f64, f64>, shape: Shape, arrays: &Arrays) -> Vec<(&
                 .d(&mut v("train.d"))
                 .count(&mut count("train.count"))
                 .nonfinite(&mut nonfinite)
+                .m2(&mut v("train.m2"))
+                .z(&t("train.z"))
                 .run(),
         ),
         (
@@ -230,6 +250,7 @@ fn call_all(norm: &Norm<f32, f64, f64>, shape: Shape, arrays: &Arrays) -> Vec<(&
             )
             .gamma(&v("inference.gamma"))
             .beta(&v("inference.beta"))
+            .z(&t("inference.z"))
             .run(),
         ),
         (
@@ -244,6 +265,9 @@ fn call_all(norm: &Norm<f32, f64, f64>, shape: Shape, arrays: &Arrays) -> Vec<(&
             .count(&count("backward.count"))
             .dgamma(&mut v("backward.dgamma"))
             .dbeta(&mut v("backward.dbeta"))
+            .beta(&v("backward.beta"))
+            .z(&t("backward.z"))
+            .dz(&mut t("backward.dz"))
             .run(),
         ),
         (
@@ -255,6 +279,9 @@ fn call_all(norm: &Norm<f32, f64, f64>, shape: Shape, arrays: &Arrays) -> Vec<(&
             .gamma(&v("inference_backward.gamma"))
             .dgamma(&mut v("inference_backward.dgamma"))
             .dbeta(&mut v("inference_backward.dbeta"))
+            .beta(&v("inference_backward.beta"))
+            .z(&t("inference_backward.z"))
+            .dz(&mut t("inference_backward.dz"))
             .run(),
         ),
         (
@@ -315,6 +342,7 @@ fn call_all(norm: &Norm<f32, f64, f64>, shape: Shape, arrays: &Arrays) -> Vec<(&
                 (&t("apply.x"), &mut t("apply.y")),
                 Affine { center: &v("apply.center"), scale: &v("apply.scale"), shift: &v("apply.shift") },
             )
+            .z(&t("apply.z"))
             .run(),
         ),
         (
@@ -325,6 +353,11 @@ fn call_all(norm: &Norm<f32, f64, f64>, shape: Shape, arrays: &Arrays) -> Vec<(&
                 Statistics { mean: &v("backward_reduce.mean"), sigma: &v("backward_reduce.sigma") },
                 SumsMut { dy: &mut v("backward_reduce.sum_dy"), dy_xhat: &mut v("backward_reduce.sum_dy_xhat") },
             )
+            .gamma(&v("backward_reduce.gamma"))
+            .beta(&v("backward_reduce.beta"))
+            .r(&v("backward_reduce.r"))
+            .d(&v("backward_reduce.d"))
+            .z(&t("backward_reduce.z"))
             .run(),
         ),
         (
@@ -338,6 +371,20 @@ fn call_all(norm: &Norm<f32, f64, f64>, shape: Shape, arrays: &Arrays) -> Vec<(&
                 .count(&count("backward_apply.count"))
                 .dgamma(&mut v("backward_apply.dgamma"))
                 .dbeta(&mut v("backward_apply.dbeta"))
+                .beta(&v("backward_apply.beta"))
+                .z(&t("backward_apply.z"))
+                .dz(&mut t("backward_apply.dz"))
+                .run(),
+        ),
+        (
+            "fold",
+            norm.fold(Running { mean: &v("fold.running_mean"), var: &v("fold.running_var") })
+                .gamma(&v("fold.gamma"))
+                .beta(&v("fold.beta"))
+                .bias(&v("fold.bias"))
+                .weights((&t("fold.weights"), &mut t("fold.folded_weights")))
+                .scale(&mut v("fold.scale"))
+                .folded_bias(&mut v("fold.folded_bias"))
                 .run(),
         ),
     ]
@@ -349,13 +396,13 @@ fn all_arrays() -> Arrays {
 
 #[test]
 fn lengths_of_every_slice() {
-    let norm = Norm::new(SHAPE, RENORM).unwrap();
+    let norm = Norm::new(SHAPE, RENORM.epilogue(Epilogue::AddRelu)).unwrap();
     let arrays = all_arrays();
     for (op, result) in call_all(&norm, SHAPE, &arrays) {
         assert_eq!(result, Ok(()), "{}", op);
     }
     let names = arrays.made.into_inner();
-    assert_eq!(names.iter().collect::<HashSet<_>>().len(), 94);
+    assert_eq!(names.iter().collect::<HashSet<_>>().len(), 121);
     for name in &names {
         for by in [-1, 1] {
             let (wrong_op, wrong_array) = name.split_once('.').unwrap();
@@ -376,7 +423,8 @@ fn empty_tensors() {
     for bits in 0..7 {
         let [n, c, s] = [bits & 1, bits >> 1 & 1, bits >> 2 & 1].map(|extent| 3 * extent);
         for shape in [Shape::nchw(n, c, s), Shape::nhwc(n, c, s)] {
-            for (op, result) in call_all(&Norm::new(shape, RENORM).unwrap(), shape, &all_arrays()) {
+            let norm = Norm::new(shape, RENORM.epilogue(Epilogue::AddRelu)).unwrap();
+            for (op, result) in call_all(&norm, shape, &all_arrays()) {
                 assert_eq!(result, Ok(()), "{} of {:?}", op, shape);
             }
         }

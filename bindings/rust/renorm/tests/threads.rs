@@ -213,6 +213,27 @@ fn executors_that_panic() {
     });
 }
 
+struct WithoutNumber;
+
+impl Executor for WithoutNumber {
+    fn concurrency(&self) -> usize {
+        panic!("concurrency");
+    }
+
+    fn parallel_for(&self, n: usize, task: &(dyn Fn(usize) + Sync)) {
+        (0..n).for_each(task);
+    }
+}
+
+#[test]
+fn an_executor_that_panics_before_the_call() {
+    let problem = Problem::new(SHAPES[0], 5);
+    let (mut step, mut workspace) = (problem.empty_step(), problem.workspace());
+    let forward = catch_unwind(AssertUnwindSafe(|| problem.forward(&mut step, &WithoutNumber, &mut workspace)));
+    assert_eq!(forward.unwrap_err().downcast_ref(), Some(&"concurrency"));
+    assert_eq!(step, problem.empty_step());
+}
+
 #[test]
 fn calls_from_eight_threads_at_once() {
     let problems: Vec<Problem> = (0..8).map(|i| Problem::new(SHAPES[i % 2], i as u64)).collect();
