@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
 import threading
 import unittest
 
@@ -503,6 +504,38 @@ class Errors(TestCase):
         with self.assertRaises(KeyError):
             renorm.Norm(layout="CHWN")
 
+    def test_z(self):
+        norm, running = renorm.Norm(relu=True), dict(running_mean=self.c, running_var=new([2, 2, 2], "f"))
+        saved, sums, c = norm.train(self.x), renorm.Sums(*(new([0] * 3, "d") for _ in range(2))), new([1] * 3, "d")
+        calls = [lambda z: norm.train(self.x, z=z), lambda z: norm.inference(self.x, **running, z=z),
+                 lambda z: norm.backward(self.x, self.x, saved, z=z), lambda z: norm.inference_backward(self.x, self.x, **running, z=z),
+                 lambda z: norm.apply(self.x, renorm.Map(c, c, c), z=z), lambda z: norm.backward_reduce(self.x, self.x, c, c, z=z),
+                 lambda z: norm.backward_apply(self.x, self.x, saved, sums, z=z)]
+        for call, (error, words, z) in itertools.product(calls, [
+            (ValueError, "z has 6 elements instead of 12", new([0] * 6, "f")),
+            (TypeError, "z has elements of type 'd', not 'f'", new([0] * 12, "d")),
+            (TypeError, "buffer|bytes-like", [0.0] * 12),
+            (Exception, "(?i)contiguous", memoryview(new([0] * 24, "f"))[::2]),
+        ]):
+            with self.assertRaisesRegex(error, words):
+                call(z)
+        memory = memoryview(new([0] * 13, "f"))
+        self.refused(renorm.Status.ALIAS, "args->y overlaps args->z", norm.train, self.x, z=memory[:12], y=memory[1:])
+        self.refused(renorm.Status.ALIAS, "args->dx overlaps args->z", norm.backward, self.x, self.x, saved, z=memory[:12], dx=memory[1:])
+        self.assertEqual(memory.tolist(), [0] * 13)
+
+    @unittest.skipUnless(WITH_NUMPY, "memoryviews have no empty tensors")
+    def test_extents(self):
+        norm = renorm.Norm(renorm=True)
+        for n, c, s in set(itertools.product((0, 2), repeat=3)) - {(2, 2, 2)}:
+            x, running = new([], "f", (n, c, s)), dict(running_mean=new([0] * c, "f"), running_var=new([1] * c, "f"))
+            saved = norm.train(x, **running, z=x)
+            gradients = norm.backward(x, x, saved, z=x)
+            self.assertEqual((flat(saved.mean), flat(gradients.dgamma), flat(running["running_var"])), ([0] * c, [0] * c, [1] * c))
+            self.assertEqual((saved.y.shape, gradients.dz.shape, norm.inference(x, **running).shape), 3 * ((n, c, s),))
+        with self.assertRaises(MemoryError):
+            renorm.Norm().train(new([], "f", (0, 2**48)))
+
     def test_types(self):
         """Parameters and running statistics may be double where tensors are float."""
         running = dict(running_mean=new([0] * 3, "d"), running_var=new([1] * 3, "d"))
@@ -579,6 +612,17 @@ class Library(TestCase):
             declared.append(f"sizeof {struct.__name__} {renorm.ctypes.sizeof(struct)}")
             declared += [f"offsetof {struct.__name__} {name} {getattr(struct, name).offset}" for name, _ in struct._fields_]
         self.assertEqual(sorted(declared), sorted(header))
+
+    def test_isa_of_an_unknown_name(self):
+        program = """if True:
+            import renorm
+            try:
+                renorm.Norm().train(memoryview(bytes(4)).cast("f", (1, 1)))
+            except renorm.Error as error:
+                print(renorm.active_isa().name, error.status.name, error)"""
+        said = subprocess.run([sys.executable, "-S", "-c", program], check=True, capture_output=True, text=True, cwd=HERE,
+                              env=dict(os.environ, RENORM_MAX_ISA="none such")).stdout
+        self.assertRegex(said, "^NONE ISA renorm_train: .*RENORM_MAX_ISA")
 
     def test_version_and_isa(self):
         self.assertGreaterEqual(renorm.version(), renorm.VERSION)
