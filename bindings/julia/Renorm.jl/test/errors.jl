@@ -167,8 +167,30 @@ end
     refused(() -> Renorm.backward!(dx, x, x, saved; z = x, dz = dx), C.RENORM_ERROR_ALIAS, "args->dz overlaps args->dx")
     mean, var = zeros(Float32, 4), ones(Float32, 4)
     refused(() -> Renorm.inference_backward!(copy(x), x, nothing, mean, var; relu = true), C.RENORM_ERROR_NULL, "args->x")
-    @test_throws DimensionMismatch Renorm.train(x; z = x[:, :, 1:1])
-    @test_throws ArgumentError Renorm.train(x; z = Float64.(x))
+    map, sums = Renorm.Coefficients(4), Renorm.Sums(4)
+    for call in (z -> Renorm.train(x; z = z), z -> Renorm.inference(x, mean, var; z = z), z -> Renorm.backward(x, x, saved; z = z),
+                 z -> Renorm.inference_backward(x, x, mean, var; z = z), z -> Renorm.apply(x, map; z = z),
+                 z -> Renorm.backward_reduce(x, x, saved; z = z), z -> Renorm.backward_apply(x, x, saved, sums; z = z),
+                 dz -> Renorm.backward!(copy(x), x, x, saved; z = x, dz = dz),
+                 dz -> Renorm.inference_backward!(copy(x), x, x, mean, var; z = x, dz = dz),
+                 dz -> Renorm.backward_apply!(copy(x), x, x, saved, sums; z = x, dz = dz))
+        @test_throws DimensionMismatch call(x[:, :, 1:1])
+        @test_throws ArgumentError call(Float64.(x))
+        @test_throws ArgumentError call(view(x, :, :, :))
+        @test_throws ArgumentError call(1)
+    end
+end
+
+@testset "fold" begin
+    mean, var = zeros(Float32, 4), ones(Float32, 4)
+    for name in (:gamma, :beta, :bias)
+        @test_throws DimensionMismatch Renorm.fold(mean, var; NamedTuple{(name,)}((ones(Float32, 3),))...)
+        @test_throws ArgumentError Renorm.fold(mean, var; NamedTuple{(name,)}((ones(Int, 4),))...)
+    end
+    @test_throws DimensionMismatch Renorm.fold(mean, ones(Float32, 3))
+    @test_throws ArgumentError Renorm.fold(mean, var; weights = view(ones(Float32, 4, 2), :, :), layout = Renorm.CWHN)
+    @test_throws Exception Renorm.fold(mean, var; weights = fill(1.0f0))
+    refused(() -> Renorm.fold(mean, var; eps = NaN), C.RENORM_ERROR_VALUE, "eps")
 end
 
 @testset "RENORM_MAX_ISA of an unknown name" begin

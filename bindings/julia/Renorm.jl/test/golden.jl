@@ -1,4 +1,4 @@
-# The cases of tests/data/golden that these operations cover, for both element types and layouts.
+# The cases of tests/data/golden, for both element types and layouts.
 #
 # Tolerances. u is the unit roundoff of the tensors. A lane of the library takes k <= 16 additions in these cases, m <= 288 values per
 # channel: a mean is off by at most E*u*sqrt(10*var), E = 2*(k + 2)/sqrt(m) <= 4.5, sigma by (15*E + 15)*u < 2^7*u relatively (the derivation is in
@@ -32,13 +32,23 @@ groups(case) = parse(Int, get(case.scalars, "groups", "1"))
 array(case, name) = get(case.arrays, name, nothing)
 tracks_sigma(case) = get(case.scalars, "track", "var") == "sigma"
 
-const covered = ["bn_train", "brn_train", "bn_infer", "brn_infer", "bn_cumulative", "brn_sequence", "brn_schedule", "bn_groups",
-                 "brn_groups", "bn_population"]
-is_covered(case) = case.scalars["op"] in covered
+# One of several parts, whose keys and arrays begin with a prefix: what it does not have of its own is that of the whole.
+function part(case, prefix)
+    own(dict) = merge(dict, Dict(name[length(prefix)+1:end] => value for (name, value) in dict if startswith(name, prefix)))
+    return Case(own(case.scalars), own(case.arrays))
+end
+parts(case, count, prefix) = [part(case, "$prefix$k.") for k in 0:integer(case, count)-1]
+
+# The same, whose running statistics are one of two sets: set_mean and set_stddev.
+function with_set(case, set)
+    names = [age => to => from for age in ("", "new_") for (to, from) in ("running_mean" => "mean", "running_sigma" => "stddev")]
+    chosen = Dict(age * to => case.arrays["$(age)$(set)_$from"] for (age, (to, from)) in names)
+    return Case(merge(case.scalars, Dict("track" => "sigma")), merge(case.arrays, chosen))
+end
 
 const files = filter(endswith(".txt"), readdir(golden_folder))
-const cases = filter(pair -> is_covered(pair[2]), [file => Case(joinpath(golden_folder, file)) for file in files])
-@test length(cases) == 83
+const cases = [file => Case(joinpath(golden_folder, file)) for file in files]
+@test length(cases) == 88
 
 # A case as calls see it: arrays of one element type and layout.
 struct Run{T}
@@ -50,15 +60,16 @@ per_channel(run::Run{T}, name) where {T} = haskey(run.case.arrays, name) ? Vecto
 tensor(run::Run{T}, name) where {T} =
     tensor(T, run.case.arrays[name], integer(run.case, "n"), integer(run.case, "c"), integer(run.case, "s"), run.layout)
 
-function options(run, step = "")
+function options(run)
     case = run.case
     order = get(case.scalars, "order", "") == "interleaved" ? Renorm.INTERLEAVED : Renorm.CONTIGUOUS
     o = (layout = run.layout, unbiased = flag(case, "unbiased"), track_sigma = tracks_sigma(case), groups = groups(case), group_order = order,
          relu = flag(case, "relu"))
     haskey(case.scalars, "eps") && (o = merge(o, (eps = real(case, "eps"),)))
     haskey(case.scalars, "momentum") && (o = merge(o, (momentum = real(case, "momentum"),)))
-    haskey(case.scalars, step * "rmax") || return o
-    return merge(o, (renorm = true, rmax = real(case, step * "rmax"), dmax = real(case, step * "dmax")))
+    haskey(case.scalars, "rmin") && (o = merge(o, (rmin = real(case, "rmin"),)))
+    haskey(case.scalars, "rmax") || return o
+    return merge(o, (renorm = true, rmax = real(case, "rmax"), dmax = real(case, "dmax")))
 end
 
 deviation(case, running_var) = tracks_sigma(case) ? running_var : sqrt.(running_var .+ real(case, "eps"))
@@ -106,105 +117,169 @@ function agrees(run::Run{T}, got, name, scale, spread) where {T}
     @test all(@. (abs(got - want) <= allowed) | (got == T(want)))
 end
 
-# step is the prefix of the arrays; sums over groups are off by the sum of what their terms may be off by.
-function check_gradients(run, step, gradients, mean, sigma, r, d, spread)
+# Sums over groups are off by the sum of what their terms may be off by.
+function check_gradients(run, gradients, mean, sigma, r, d)
     dx, dgamma, dbeta = gradients
-    has_dz = haskey(run.case.arrays, step * "dz")
+    has_dz = haskey(run.case.arrays, "dz")
     @test length(gradients) == 3 + has_dz
-    has_dz && agrees(run, gradients[4], step * "dz", 0, 0)
+    has_dz && agrees(run, gradients[4], "dz", 0, 0)
     gamma = something(array(run.case, "gamma"), ones(integer(run.case, "c")))
-    x, g = counted(run, step * "x"), counted(run, step * "dy")
+    x, g = counted(run, "x"), counted(run, "dy")
+    spread = largest(x) ./ row(run, sigma)
     xhat = (x .- row(run, mean)) ./ row(run, sigma)
-    agrees(run, dx, step * "dx", abs.(row(run, gamma) .* row(run, r) ./ row(run, sigma)) .* largest(g), spread)
+    agrees(run, dx, "dx", abs.(row(run, gamma) .* row(run, r) ./ row(run, sigma)) .* largest(g), spread)
     terms = total(abs.(g) .* (abs.(xhat) .* row(run, r) .+ abs.(row(run, d))))
     summed(columns) = over_groups(sum, run, columns)'
     furthest = over_groups(maximum, run, spread)'
-    haskey(run.case.arrays, step * "dgamma") && agrees(run, dgamma, step * "dgamma", summed(terms), furthest)
-    haskey(run.case.arrays, step * "dbeta") && agrees(run, dbeta, step * "dbeta", summed(total(g)), furthest)
+    haskey(run.case.arrays, "dgamma") && agrees(run, dgamma, "dgamma", summed(terms), furthest)
+    haskey(run.case.arrays, "dbeta") && agrees(run, dbeta, "dbeta", summed(total(g)), furthest)
+end
+check_gradients(run, gradients, saved::Renorm.Saved) = check_gradients(run, gradients, saved.mean, saved.sigma, saved.r, saved.d)
+
+# updated: the name of the new running variance or deviation.
+function check_running(run, running_mean, running_var, updated)
+    agrees(run, running_mean, "new_running_mean", over_groups(maximum, run, largest(counted(run, "x")))', 0)
+    agrees(run, running_var, updated, 0, 0)
 end
 
-# One training step; step is the prefix of its arrays, updated the name of its new running variance or deviation.
-function check_step(run::Run, running_mean, running_var, updated; step = "", mask = nothing, keywords...)
-    case, x = run.case, tensor(run, step * "x")
-    largest_x = largest(counted(run, step * "x"))
-    mean_before, var_before = copy(running_mean), copy(running_var)
-    y, saved = Renorm.train(x; running_mean = running_mean, running_var = running_var, mask = mask, z = added(run), affine(run)...,
-                            options(run, step)..., keywords...)
-    spread = largest_x ./ row(run, saved.sigma)
-    agrees(run, y, step * "y", largest(by_channel(run, array(case, step * "y"))), spread)
-    agrees(run, saved.mean, step * "mean", largest_x, 0)
-    haskey(case.arrays, step * "var") && agrees(run, saved.m2 ./ saved.count', step * "var", 0, 0)
-    haskey(case.arrays, step * "sigma_batch") && agrees(run, saved.sigma, step * "sigma_batch", 0, 0)
-    haskey(case.scalars, "m") && @test saved.count == fill(integer(case, "m"), groups(case))
-    if haskey(case.arrays, step * "r")
-        agrees(run, saved.r, step * "r", 0, 0)
-        agrees(run, saved.d, step * "d", (largest_x .+ abs.(row(run, mean_before))) ./ row(run, deviation(case, var_before)), 0)
+# sigma_before: the deviation that d is relative to.
+function check_forward(run, y, saved, mean_before, sigma_before)
+    case, largest_x = run.case, largest(counted(run, "x"))
+    agrees(run, y, "y", largest(by_channel(run, array(case, "y"))), largest_x ./ row(run, saved.sigma))
+    agrees(run, saved.mean, "mean", largest_x, 0)
+    agrees(run, saved.m2 ./ saved.count', "var", 0, 0)
+    haskey(case.arrays, "sigma_batch") && agrees(run, saved.sigma, "sigma_batch", 0, 0)
+    @test saved.count == fill(integer(case, "m"), groups(case))
+    if haskey(case.arrays, "r")
+        agrees(run, saved.r, "r", 0, 0)
+        agrees(run, saved.d, "d", (largest_x .+ abs.(row(run, mean_before))) ./ row(run, sigma_before), 0)
     end
-    agrees(run, running_mean, step * "new_running_mean", over_groups(maximum, run, largest_x)', 0)
-    agrees(run, running_var, step * updated, 0, 0)
-    haskey(case.arrays, step * "dx") || return
-    gradients = Renorm.backward(tensor(run, step * "dy"), x, saved; affine(run)..., mask = mask, z = added(run))
-    check_gradients(run, step, gradients, saved.mean, saved.sigma, saved.r, saved.d, spread)
 end
 
-updated_name(case) = tracks_sigma(case) ? "new_running_sigma" : haskey(case.arrays, "new_running_var_biased") ? "new_running_var_biased" : "new_running_var"
+# One training step.
+function check_step(run::Run, running_mean, running_var, updated; mask = nothing, keywords...)
+    x, mean_before, sigma_before = tensor(run, "x"), copy(running_mean), deviation(run.case, copy(running_var))
+    y, saved = Renorm.train(x; running_mean = running_mean, running_var = running_var, mask = mask, z = added(run), affine(run)...,
+                            options(run)..., keywords...)
+    check_forward(run, y, saved, mean_before, sigma_before)
+    check_running(run, running_mean, running_var, updated)
+    haskey(run.case.arrays, "dx") || return
+    check_gradients(run, Renorm.backward(tensor(run, "dy"), x, saved; affine(run)..., mask = mask, z = added(run)), saved)
+end
+
+# Options for the running statistics, and the name of the new variance or deviation that they lead to.
+function feeds(case)
+    tracks_sigma(case) && return [(NamedTuple(), "new_running_sigma")]
+    biased = (NamedTuple(), "new_running_var_biased")
+    return haskey(case.arrays, "new_running_var_unbiased") ? [biased, ((unbiased_running = true,), "new_running_var_unbiased")] : [biased]
+end
 
 function check_training(run)
-    for mask in masks(run)
-        check_step(run, running(run)..., updated_name(run.case); mask = mask)
-        haskey(run.case.arrays, "new_running_var_unbiased") &&
-            check_step(run, running(run)..., "new_running_var_unbiased"; mask = mask, unbiased_running = true)
+    for mask in masks(run), (feed, updated) in feeds(run.case)
+        check_step(run, running(run)..., updated; mask = mask, feed...)
     end
 end
 
-function check_inference(run, running_mean, running_var; step = "", input = step * "x")
-    case, x = run.case, tensor(run, input)
+function check_inference(run, running_mean, running_var)
+    case, x = run.case, tensor(run, "x")
     sigma = deviation(case, running_var)
-    spread = largest(counted(run, input)) ./ row(run, sigma)
     y = Renorm.inference(x, running_mean, running_var; z = added(run), affine(run)..., options(run)...)
-    agrees(run, y, step * "y", largest(by_channel(run, array(case, step * "y"))), spread)
-    haskey(case.arrays, step * "dx") || return
-    gradients = Renorm.inference_backward(tensor(run, step * "dy"), x, running_mean, running_var; z = added(run), affine(run)...,
+    agrees(run, y, "y", largest(by_channel(run, array(case, "y"))), largest(counted(run, "x")) ./ row(run, sigma))
+    haskey(case.arrays, "dx") || return
+    gradients = Renorm.inference_backward(tensor(run, "dy"), x, running_mean, running_var; z = added(run), affine(run)...,
                                           options(run)...)
-    check_gradients(run, step, gradients, running_mean, sigma, one.(sigma), zero(sigma), spread)
+    check_gradients(run, gradients, running_mean, sigma, one.(sigma), zero(sigma))
 end
 
-function check_sequence(run; updated = updated_name(run.case), keywords...)
+function check_steps(run::Run{T}, updated; keywords...) where {T}
     running_mean, running_var = running(run)
-    for k in 0:integer(run.case, "steps")-1
-        check_step(run, running_mean, running_var, updated; step = "step$k.", keywords...)
+    for step in parts(run.case, "steps", "step")
+        check_step(Run{T}(step, run.layout), running_mean, running_var, updated; keywords...)
     end
-    haskey(run.case.arrays, "infer.x") && check_inference(run, running_mean, running_var; step = "infer.")
+    return running_mean, running_var
+end
+
+function check_sequence(run::Run{T}) where {T}
+    state = check_steps(run, "new_" * (tracks_sigma(run.case) ? "running_sigma" : "running_var"))
+    check_inference(Run{T}(part(run.case, "infer."), run.layout), state...)
 end
 
 function check_cumulative(run)
-    for unbiased in (false, true)
-        updated = unbiased ? "new_running_var_unbiased" : "new_running_var_biased"
-        check_sequence(run; updated = updated, cumulative = true, unbiased_running = unbiased, num_batches = Ref{Int64}(0))
+    for (unbiased, updated) in ((false, "new_running_var_biased"), (true, "new_running_var_unbiased"))
+        check_steps(run, updated; cumulative = true, unbiased_running = unbiased, num_batches = Ref{Int64}(0))
     end
 end
 
 # Statistics of all batches: the average of theirs, and those of all values by the moments of all batches merged.
 function check_population(run::Run{T}) where {T}
     case, c = run.case, integer(run.case, "c")
-    steps = ["step$k." for k in 0:integer(case, "steps")-1]
-    largest_x = largest(reduce(vcat, [counted(run, step * "x") for step in steps]))
+    steps = [Run{T}(step, run.layout) for step in parts(case, "steps", "step")]
+    largest_x = largest(reduce(vcat, [counted(step, "x") for step in steps]))
     mean, var, batches, pooled = zeros(T, c), zeros(T, c), Ref{Int64}(0), Renorm.Moments(c)
     for step in steps
-        _, saved = Renorm.train(tensor(run, step * "x"); running_mean = mean, running_var = var, num_batches = batches, cumulative = true,
-                                unbiased_running = true, options(run)...)
-        agrees(run, saved.m2 ./ saved.count', step * "var", 0, 0)
+        _, saved = Renorm.train(tensor(step, "x"); running_mean = mean, running_var = var, num_batches = batches, cumulative = true,
+                                unbiased_running = true, options(step)...)
+        agrees(step, saved.m2 ./ saved.count', "var", 0, 0)
         merge!(pooled, Renorm.Moments(saved))
     end
+    infer(name) = check_inference(Run{T}(part(steps[1].case, name), run.layout), mean, var)
     agrees(run, mean, "population_mean", largest_x, 0)
     agrees(run, var, "population_var", 0, 0)
-    check_inference(run, mean, var; step = "population.", input = "step0.x")
+    infer("population.")
     for (unbiased, name) in ((true, "pooled_var_unbiased"), (false, "pooled_var"))
-        mean, var = zeros(T, c), zeros(T, c)
         Renorm.update_running!(mean, var, pooled; momentum = 1, unbiased_running = unbiased)
         agrees(run, mean, "pooled_mean", largest_x, 0)
         agrees(run, var, name, 0, 0)
-        unbiased || check_inference(run, mean, var; step = "pooled.", input = "step0.x")
+    end
+    infer("pooled.")
+end
+
+# Two sets of running statistics: those of the correction, whose sigma has a floor, and those of inference.
+function check_keras_sequence(run::Run{T}) where {T}
+    case, eps = run.case, real(run.case, "eps")
+    of(step, set) = Run{T}(with_set(step, set), run.layout)
+    steps = parts(case, "steps", "step")
+    (mean, sigma), (moving_mean, moving_sigma) = (running(of(steps[1], set)) for set in ("renorm", "moving"))
+    for step in steps
+        renorm, moving = of(step, "renorm"), of(step, "moving")
+        x, dy = tensor(renorm, "x"), tensor(renorm, "dy")
+        o = merge(options(renorm), (momentum = real(case, "renorm_momentum"),))
+        moments = Renorm.moments(x; o...)
+        saved = Renorm.correction(moments; running_mean = mean, running_var = sigma, sigma_floor = sqrt(eps), o...)
+        y = Renorm.apply(x, Renorm.coefficients(saved; affine(renorm)...); o...)
+        check_forward(renorm, y, saved, mean, max.(sigma, sqrt(eps)))
+        check_gradients(renorm, Renorm.backward(dy, x, saved; affine(renorm)...), saved)
+        Renorm.update_running!(mean, sigma, moments; o...)
+        check_running(renorm, mean, sigma, "new_running_sigma")
+        Renorm.update_running!(moving_mean, moving_sigma, moments; options(moving)...)
+        check_running(moving, moving_mean, moving_sigma, "new_running_sigma")
+    end
+    check_inference(Run{T}(part(case, "infer."), run.layout), moving_mean, T.(max.(0, Float64.(moving_sigma) .^ 2 .- eps)))
+end
+
+# A batch in one piece, and in shards, which may be empty. The batch is the last dimension.
+function check_sync(run::Run{T}) where {T}
+    pieces = parts(run.case, "shards", "shard")
+    joined = Dict(name => reduce(vcat, [piece.arrays[name] for piece in pieces]) for name in ("x", "dy", "y", "dx"))
+    whole = Run{T}(Case(run.case.scalars, merge(run.case.arrays, joined)), run.layout)
+    shards = [Run{T}(piece, run.layout) for piece in pieces]
+    join(tensors) = cat(tensors...; dims = 3)
+    for (feed, updated) in feeds(whole.case)
+        check_step(whole, running(whole)..., updated; feed...)
+        o, (mean, var) = merge(options(whole), feed), running(whole)
+        moments = reduce(merge!, [Renorm.moments(tensor(shard, "x"); o...) for shard in shards])
+        saved = Renorm.correction(moments; running_mean = mean, running_var = var, o...)
+        map = Renorm.coefficients(saved; affine(whole)...)
+        check_forward(whole, join([Renorm.apply(tensor(shard, "x"), map; o...) for shard in shards]), saved, mean, deviation(whole.case, var))
+        sums = [Renorm.backward_reduce(tensor(shard, "dy"), tensor(shard, "x"), saved) for shard in shards]
+        total = Renorm.Sums(sum(part.sum_dy for part in sums), sum(part.sum_dy_xhat for part in sums))
+        gradients = [Renorm.backward_apply(tensor(shard, "dy"), tensor(shard, "x"), saved, total; gamma = affine(whole).gamma)
+                     for shard in shards]
+        for (_, dgamma, dbeta) in gradients  # each shard has those of the whole batch
+            check_gradients(whole, (join(first.(gradients)), dgamma, dbeta), saved)
+        end
+        Renorm.update_running!(mean, var, moments; o...)
+        check_running(whole, mean, var, updated)
     end
 end
 
@@ -221,8 +296,10 @@ end
 const checks = Dict("bn_train" => check_training, "brn_train" => check_training, "bn_groups" => check_training,
                     "brn_groups" => check_training, "bn_cumulative" => check_cumulative, "bn_population" => check_population,
                     "bn_infer" => run -> check_inference(run, running(run)...), "brn_infer" => run -> check_inference(run, running(run)...),
-                    "brn_sequence" => check_sequence, "brn_schedule" => check_schedule)
+                    "brn_sequence" => check_sequence, "brn_keras_sequence" => check_keras_sequence, "bn_sync" => check_sync,
+                    "brn_sync" => check_sync, "brn_schedule" => check_schedule)
 
+# Of an op that is not among the checks, the test is an error.
 @testset "$name $T $layout" for (name, case) in cases, T in (Float32, Float64), layout in (Renorm.WHCN, Renorm.CWHN)
     checks[case.scalars["op"]](Run{T}(case, layout))
 end

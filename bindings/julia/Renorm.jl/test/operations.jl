@@ -194,6 +194,25 @@ end
     @test same_bits(back(view(Float64.(p.dy), :, :, :)), gradients)
 end
 
+# Against the operations one after the other.
+@testset "pullback with relu=$relu add=$adds $T $layout" for relu in (false, true), adds in (false, true), T in (Float32, Float64),
+                                                            layout in (Renorm.WHCN, Renorm.CWHN)
+    p = problem(T)
+    x, dy = arranged(p.x, (6,), layout), arranged(p.dy, (6,), layout)
+    z = adds ? arranged(pattern(T, 6, 5, 4; seed = 13), (6,), layout) : nothing
+    affine = (gamma = p.gamma, beta = p.beta)
+    y, back = Renorm.pullback(x; affine..., z = z, relu = relu, layout = layout)
+    plain, saved = Renorm.train(x; affine..., layout = layout)
+    argument = adds ? plain .+ z : plain
+    through(values) = relu ? ifelse.(argument .> 0, values, zero(T)) : values
+    @test !relu || 0 < count(argument .> 0) < length(argument)
+    @test same_bits(y, through(argument))
+    gradients = back(dy)
+    @test length(gradients) == 3 + adds
+    @test all(isapprox(a, b; rtol = sqrt(eps(T))) for (a, b) in zip(gradients, Renorm.backward(through(dy), x, saved; gamma = p.gamma)))
+    @test !adds || gradients[4] == through(dy)
+end
+
 @testset "the schedule of the paper" begin
     @test Renorm.ramp(5000) == (1, 0)
     @test Renorm.ramp(25000)[2] == 5
