@@ -65,8 +65,7 @@ renorm_status renorm_desc_init(renorm_desc* desc, size_t struct_size) {
   d.momentum = 0.1;
   d.rmax = 3;
   d.dmax = 5;
-  memset(desc, 0, struct_size);
-  memcpy(desc, &d, struct_size < sizeof(d) ? struct_size : sizeof(d));
+  capi::write_struct(d, desc, struct_size);
   return RENORM_OK;
 }
 

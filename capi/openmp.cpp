@@ -1,14 +1,13 @@
 // librenorm_openmp: an executor on OpenMP threads.
 #include "renorm/openmp.h"
 
+#include "structs.hpp"
+
 #include <atomic>
 #include <omp.h>
 #include <stdint.h>
-#include <string.h>
 
 namespace {
-
-constexpr size_t max_struct_size = 4096;  // as everywhere: more is a mistake
 
 // Tasks are dealt out in as many shares as there are threads, up to this.
 constexpr size_t max_shares = 64;
@@ -43,13 +42,15 @@ int32_t parallel_for(void* ctx, size_t n, renorm_task task, void* arg) {
 
 extern "C" renorm_status renorm_openmp_init(renorm_exec* exec, size_t struct_size, int32_t threads) {
   if (exec == nullptr) return RENORM_ERROR_NULL;
-  if (struct_size < sizeof(renorm_exec) || struct_size > max_struct_size) return RENORM_ERROR_STRUCT_SIZE;
+  // One that ends before workspace has all that is set here.
+  if (!renorm::capi::is_struct_size(struct_size) || struct_size < offsetof(renorm_exec, workspace)) return RENORM_ERROR_STRUCT_SIZE;
   if (threads < 0) return RENORM_ERROR_VALUE;
   int32_t const team = threads > 0 ? threads : omp_get_max_threads();
-  memset(exec, 0, struct_size);
-  exec->struct_size = static_cast<uint32_t>(struct_size);
-  exec->concurrency = team;
-  exec->ctx = reinterpret_cast<void*>(static_cast<intptr_t>(team));
-  exec->parallel_for = &parallel_for;
+  renorm_exec e{};
+  e.struct_size = static_cast<uint32_t>(struct_size);
+  e.concurrency = team;
+  e.ctx = reinterpret_cast<void*>(static_cast<intptr_t>(team));
+  e.parallel_for = &parallel_for;
+  renorm::capi::write_struct(e, exec, struct_size);
   return RENORM_OK;
 }

@@ -3,17 +3,11 @@
 
 #include "error.hpp"
 #include "op/problem.hpp"
+#include "structs.hpp"
 
 #include <string.h>
 
 namespace renorm::capi {
-
-// Structs grow at their end. Whether a size that a caller gives is believed: smaller or larger ones, and ones that cut a pointer in
-// two, are memory that was never set.
-inline bool is_struct_size(std::size_t bytes) {
-  constexpr std::size_t least = 8, most = 4096;  // least: struct_size and flags
-  return bytes >= least && bytes <= most && bytes % alignof(void*) == 0;
-}
 
 renorm_status check_struct_size(void const* from, std::size_t known, char const* function, char const* name);
 

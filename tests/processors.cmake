@@ -8,6 +8,9 @@ find_program(RENORM_VALGRIND valgrind)
 
 set(portable_tests golden_test shapes_test gradient_test parts_test bits_test accuracy_test kernels_test capi_misuse_test
     capi_corner_test capi_library_test dispatch_test)
+if(TARGET openmp_test)
+  list(APPEND portable_tests openmp_test)
+endif()
 
 # renorm_tests_under(<label> <environment> <command...>)
 function(renorm_tests_under label environment)

@@ -118,7 +118,7 @@ FAULTS = [
     ("refuse: unknown flags pass", "capi/validate.cpp", "(d.flags & ~known_flags) != 0", "(d.flags & ~known_flags) > 0xffffff"),
     ("refuse: n*s may overflow", "capi/validate.cpp", "__builtin_mul_overflow(d.n, d.s, &per_channel) ||", "(per_channel = d.n, false) ||"),
     ("refuse: a newer field in use passes", "capi/validate.cpp", "static_cast<char const*>(from)[i] != 0", "static_cast<char const*>(from)[i] == 99"),
-    ("refuse: any size of a struct passes", "capi/validate.hpp", "bytes <= most && ", ""),
+    ("refuse: any size of a struct passes", "capi/structs.hpp", "bytes <= most && ", ""),
     ("refuse: a workspace too small by one passes", "capi/renorm.cpp", "e.workspace_bytes < workspace)", "e.workspace_bytes + 1 < workspace)"),
     ("refuse: no memory goes unnoticed", "capi/renorm.cpp", "if (own == nullptr)", "if (false)"),
     ("rmin: the flag is ignored", "capi/validate.cpp", "has(RENORM_FLAG_RMIN) ? d.rmin : 1 / d.rmax", "1 / d.rmax"),
