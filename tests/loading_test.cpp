@@ -29,7 +29,8 @@ std::ptrdiff_t mappings() {
 
 class library {
  public:
-  explicit library(std::string const& path) : handle_(dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)) {
+  explicit library(std::string const& path, Lmid_t name_space = LM_ID_BASE)
+      : handle_(dlmopen(name_space, path.c_str(), RTLD_NOW | RTLD_LOCAL)) {
     if (handle_ == nullptr) ADD_FAILURE() << dlerror();
   }
   library(library const&) = delete;
@@ -106,8 +107,7 @@ TEST_F(Loading, NothingIsKeptOverAnUnload) {
   EXPECT_EQ(again.last_error(), "");
 }
 
-TEST_F(Loading, TwoCopiesShareNothing) {
-  library const one(RENORM_LIBRARY), other(copy());
+void expect_to_share_nothing(library const& one, library const& other) {
   ASSERT_NE(one.find<void()>("renorm_train"), other.find<void()>("renorm_train"));
   renorm_isa const best = one.active_isa();
   other.set_max_isa(RENORM_ISA_SCALAR);
@@ -118,6 +118,11 @@ TEST_F(Loading, TwoCopiesShareNothing) {
   EXPECT_NE(other.last_error(), "");
   EXPECT_EQ(one.train(), other.train());
 }
+
+TEST_F(Loading, TwoCopiesShareNothing) { expect_to_share_nothing(library(RENORM_LIBRARY), library(copy())); }
+
+// A plugin host's way to the same file twice, each with a C library of its own.
+TEST_F(Loading, TwoNamespacesShareNothing) { expect_to_share_nothing(library(RENORM_LIBRARY), library(RENORM_LIBRARY, LM_ID_NEWLM)); }
 
 #ifdef RENORM_OPENMP_LIBRARY
 // The runtime's threads may be in the middle of its code.
