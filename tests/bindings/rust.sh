@@ -1,9 +1,10 @@
 #!/bin/sh
 # rust.sh [prefix]: tests of the Rust crates with the library that is installed in prefix, by default build/prefix, and with one that they
-# build from source; lints and documentation. cargo stays off the network.
+# build from source; golden cases with each instruction set; lints and documentation. cargo stays off the network.
 set -eu
 cd "$(dirname "$0")/../.."
 . scripts/dependencies.sh
+. tests/bindings/isas.sh
 
 need cargo rustc rust-clippy pkg-config gcc g++ cmake make libxsimd-dev
 prefix=$(cd "${1:-build/prefix}" && pwd)
@@ -22,6 +23,7 @@ without_library() {
 }
 
 installed cargo test
+on_each_isa "$prefix/lib/librenorm.so.0" installed cargo test -p renorm --test golden
 vendored cargo test -p renorm --features vendored --test golden
 installed cargo clippy --all-targets -- -D warnings
 without_library cargo doc --no-deps
