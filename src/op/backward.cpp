@@ -170,7 +170,7 @@ template <class T> struct gradient_sweep : masked_output<T> {
     masked_output<T>::clear(offset, count);
     if (e.dz != nullptr) memset(e.dz + offset, 0, count * sizeof(T));
   }
-  void finish() const { publish(stream); }
+  void publish() const { fence(stream); }
 };
 
 // Where a mask leaves values out, the output is written again.

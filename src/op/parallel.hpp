@@ -20,14 +20,16 @@ struct executor {
 inline constexpr std::size_t max_tasks = 512;
 
 // Runs f(0) ... f(portions - 1), each once, whatever the executor does: a task is claimed before it runs, and what the executor
-// has left the calling thread does itself.
-template <class F> void parallel(executor const& e, std::size_t portions, F const& f) {
+// has left the calling thread does itself. Whoever has run some of them calls publish() before others learn of it.
+template <class F, class Publish> void parallel(executor const& e, std::size_t portions, F const& f, Publish const& publish) {
   if (e.parallel_for == nullptr || portions < 2) {
     for (std::size_t i = 0; i < portions; ++i) f(i);
+    publish();
     return;
   }
   struct job {
     F const& f;
+    Publish const& publish;
     std::size_t portions, tasks;
     std::atomic<std::uint64_t> claimed[max_tasks / 64];
 
@@ -40,10 +42,14 @@ template <class F> void parallel(executor const& e, std::size_t portions, F cons
       job& j = *static_cast<job*>(arg);
       if (i >= j.tasks || !j.claim(i)) return;
       for (std::size_t k = border(j.portions, j.tasks, i); k < border(j.portions, j.tasks, i + 1); ++k) j.f(k);
+      j.publish();
     }
-  } j{f, portions, portions < max_tasks ? portions : max_tasks, {}};
+  } j{f, publish, portions, portions < max_tasks ? portions : max_tasks, {}};
   e.parallel_for(e.ctx, j.tasks, &job::run, &j);
   for (std::size_t i = 0; i < j.tasks; ++i) job::run(&j, i);
+}
+template <class F> void parallel(executor const& e, std::size_t portions, F const& f) {
+  parallel(e, portions, f, [] {});
 }
 
 }  // namespace renorm

@@ -88,7 +88,7 @@ template <class T> struct affine_sweep : masked_output<T> {
   void pixels(renorm::pixels const& p, std::size_t offset, std::size_t column) const {
     this->k.affine_pixels(p, x + offset, from(column), behind_from(offset), this->out + offset, stream);
   }
-  void finish() const { publish(stream); }
+  void publish() const { fence(stream); }
 };
 
 }  // namespace renorm

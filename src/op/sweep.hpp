@@ -3,7 +3,7 @@
 //   planes(p, offset, column)     runs of NCHW; column is the place of their coefficients in [groups][width]
 //   pixels(p, offset, column)     rows of NHWC, width() columns
 //   clear_planes(p, offset, valid), clear(offset, count)   0 where a mask leaves values out
-//   finish()                      after the last of a portion
+//   publish()                     by each thread, after the last of its portions
 #pragma once
 
 #include "op/selection.hpp"
@@ -12,8 +12,9 @@
 
 namespace renorm {
 
-// The release by which a thread hands over its results does not cover streaming stores; a full fence does.
-inline void publish(bool streamed) {
+// The release by which a thread hands over its results does not cover streaming stores; a full fence does. It waits until they have left,
+// half a microsecond after 12 KB: once for a thread, not for each portion.
+inline void fence(bool streamed) {
   if (streamed) std::atomic_thread_fence(std::memory_order_seq_cst);
 }
 
@@ -92,12 +93,12 @@ template <class T, class Sweep> void sweep_linear(order const& o, selection<T> c
   bool const nchw = o.shape.layout == layout::nchw;
   std::size_t const unit = nchw ? step_values : o.sublanes, end = nchw ? o.shape.values() : o.shape.per_channel();
   std::size_t const units = divide_up(end, unit), parts = sweep_portions(o, sizeof(T), units, e.threads);
-  parallel(e, parts, [&](std::size_t i) {
+  auto const sweep_part = [&](std::size_t i) {
     std::size_t const first = smaller(border(units, parts, i) * unit, end), last = smaller(border(units, parts, i + 1) * unit, end);
     if (nchw) sweep_values(o, selected, first, last, sweep);
     else sweep_run(o, selected, first, last - first, 0, sweep);
-    sweep.finish();
-  });
+  };
+  parallel(e, parts, sweep_part, [&] { sweep.publish(); });
 }
 
 // A sweep that no reduction goes before. Short planes go by channel blocks: kernels take several samples of them at once. Groups of
@@ -109,10 +110,10 @@ template <class T, class Sweep> void sweep_all(order const& o, selection<T> cons
     return;
   }
   schedule const cuts = make_schedule(o, sizeof(T), 0, e.threads);
-  parallel(e, cuts.portions(), [&](std::size_t i) {
+  auto const sweep_portion = [&](std::size_t i) {
     for_each_piece(o, cuts.at(o, i), [&](piece const& q) { sweep_piece(o, selected, q, sweep); });
-    sweep.finish();
-  });
+  };
+  parallel(e, cuts.portions(), sweep_portion, [&] { sweep.publish(); });
 }
 
 // f(group) for all groups, on the caller's threads if there is enough to do.
@@ -130,26 +131,24 @@ template <class Reduce, class Algebra, class Sweep> void run_passes(order const&
     return;
   }
   schedule const cuts = make_schedule(o, element_size, Reduce::inputs, e.threads);
-  auto const for_each_portion = [&](auto const& f) { parallel(e, cuts.portions(), [&](std::size_t i) { f(cuts.at(o, i)); }); };
-  auto const sweep_portion = [&](portion const& p) {
-    for_each_piece(o, p, sweep);
-    sweep.finish();
+  auto const for_all_pieces = [&](auto const& f, auto const& publish) {
+    parallel(
+        e, cuts.portions(), [&](std::size_t i) { for_each_piece(o, cuts.at(o, i), f); }, publish);
   };
+  auto const publish = [&] { sweep.publish(); };
   if (cuts.fused) {
-    for_each_portion([&](portion const& p) {
-      for_each_piece(o, p, [&](piece const& q) {
-        reduce(q);
-        algebra(channels(o.shape, q.group.index, q.channel, q.channels));
-        sweep(q);
-      });
-      sweep.finish();
-    });
+    auto const all_passes = [&](piece const& q) {
+      reduce(q);
+      algebra(channels(o.shape, q.group.index, q.channel, q.channels));
+      sweep(q);
+    };
+    for_all_pieces(all_passes, publish);
     for (std::size_t g = o.groups_with_samples(); g < o.shape.groups; ++g) algebra(channels(o.shape, g));
     return;
   }
-  for_each_portion([&](portion const& p) { for_each_piece(o, p, reduce); });
+  for_all_pieces(reduce, [] {});
   for_each_group(o, e, [&](std::size_t g) { algebra(channels(o.shape, g)); });
-  for_each_portion(sweep_portion);
+  for_all_pieces(sweep, publish);
 }
 
 // A Sweep as run_passes takes it: what has been reduced.
@@ -159,13 +158,13 @@ template <class T, class Sweep> struct sweep_after {
   Sweep const& sweep;
 
   void operator()(piece const& q) const { sweep_piece(o, selected, q, sweep); }
-  void finish() const { sweep.finish(); }
+  void publish() const { sweep.publish(); }
 };
 template <class T, class Sweep> sweep_after(order const&, selection<T> const&, Sweep const&) -> sweep_after<T, Sweep>;
 
 struct no_sweep {
   void operator()(piece const&) const {}
-  void finish() const {}
+  void publish() const {}
 };
 
 }  // namespace renorm
