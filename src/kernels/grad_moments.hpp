@@ -8,8 +8,9 @@ namespace renorm {
 namespace {
 
 template <class V> RENORM_INLINE void add_grad_moments(V deviation, V g, V inv, V& sum_dy, V& sum_dy_xhat) {
-  sum_dy = sum_dy + g;
-  sum_dy_xhat = fma(g, deviation * inv, sum_dy_xhat);
+  V const held = g.held();
+  sum_dy = sum_dy + held;
+  sum_dy_xhat = fma(held, deviation * inv, sum_dy_xhat);
 }
 
 template <class Fused, class V, class T> void grad_moments_runs(planes const& p, T const* x, T const* dy, validity<T> const& valid,

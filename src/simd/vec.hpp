@@ -51,6 +51,7 @@ template <class T> struct vec {
   RENORM_INLINE void store(T*, std::size_t) const {}
   template <class U> RENORM_INLINE void store_as(U* p) const { *p = static_cast<U>(v); }
   RENORM_INLINE void stream(T* p) const { *p = v; }
+  RENORM_INLINE vec held() const { return *this; }
 
   friend RENORM_INLINE vec operator+(vec a, vec b) { return {a.v + b.v}; }
   friend RENORM_INLINE vec operator-(vec a, vec b) { return {a.v - b.v}; }
@@ -196,6 +197,16 @@ template <class T> struct vec {
   RENORM_INLINE void store(T* p, std::size_t n) const { native<T>::store(p, n, v); }
   template <class U> RENORM_INLINE void store_as(U* p) const { narrow(v, p); }
   RENORM_INLINE void stream(T* p) const { native<T>::stream(p, v); }
+  // For a load that is used twice: gcc would make it part of both instructions, and read it twice.
+  RENORM_INLINE vec held() const {
+#  if defined(__AVX2__)
+    typename batch<T>::register_type r = v;
+    __asm__("" : "+v"(r));
+    return {batch<T>(r)};
+#  else
+    return *this;
+#  endif
+  }
 
   friend RENORM_INLINE vec operator+(vec a, vec b) { return {a.v + b.v}; }
   friend RENORM_INLINE vec operator-(vec a, vec b) { return {a.v - b.v}; }
