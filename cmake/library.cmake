@@ -37,6 +37,9 @@ endfunction()
 
 # renorm_isa(<name> <flags...>): the kernels of one instruction set, from src/isa/<name>.cpp. Appends to isa_libraries.
 function(renorm_isa name)
+  if(name IN_LIST RENORM_WITHOUT_ISAS)
+    return()
+  endif()
   renorm_objects(renorm_isa_${name} src/isa/${name}.cpp)
   target_compile_options(renorm_isa_${name} PRIVATE ${ARGN})
   target_link_libraries(renorm_isa_${name} PRIVATE xsimd)
