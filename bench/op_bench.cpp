@@ -1,4 +1,5 @@
 // <op>/<layout>/<dtype>/<NxCxHxW>/t<threads>/<impl>
+#include "measure/floors.hpp"
 #include "measure/implementations.hpp"
 #include "measure/threads.hpp"
 #include "register.hpp"
@@ -28,7 +29,9 @@ void run(benchmark::State& state, std::string const& name, spec const& s, implem
 
 // A shape's implementations follow each other, so that a plain run compares neighbours.
 void register_spec(spec const& s) {
-  for (implementation const& i : implementations(s)) {
+  std::vector<implementation> all = implementations(s);
+  if (s.op == op::backward && s.layout == RENORM_NCHW && s.threads == 1) all.push_back({"two_pass", true, two_pass_calls});
+  for (implementation const& i : all) {
     std::string const name = name_of(s) + '/' + i.name;
     benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) { run(state, name, s, i); });
   }

@@ -3,6 +3,7 @@
 #include "measure/tensors.hpp"
 #include "measure/threads.hpp"
 
+#include <algorithm>
 #include <memory>
 
 namespace bench {
@@ -46,6 +47,7 @@ struct floor_run {
     if (kind == floor_kind::read2_triad) loops.read(dy, size);
     if (kind == floor_kind::copy || kind == floor_kind::read_copy) loops.copy(x, y, size, stream);
     else loops.triad(x, dy, y, size, stream);
+    loops.finish();
   }
 };
 
@@ -67,6 +69,42 @@ call floor_call(spec const& s, bool stream) {
   };
 }
 
+struct two_pass_run {
+  std::size_t samples, pitch, block;
+  bool stream;
+  std::shared_ptr<tensors const> data;
+  floor_loops const& loops = best_loops();
+
+  void operator()() const {
+    for (std::size_t first = 0; first < pitch; first += block) {
+      std::size_t const size = std::min(block, pitch - first);
+      for_each_run(first, [&](std::byte const* x, std::byte const* dy, std::byte*) {
+        loops.read(x, size);
+        loops.read(dy, size);
+      });
+      for_each_run(first, [&](std::byte const* x, std::byte const* dy, std::byte* y) { loops.triad(x, dy, y, size, stream); });
+    }
+    loops.finish();
+  }
+
+ private:
+  template <class F> void for_each_run(std::size_t first, F const& f) const {
+    for (std::size_t i = 0; i < samples; ++i) {
+      std::size_t const at = i * pitch + first;
+      f(static_cast<std::byte const*>(data->x.data()) + at, static_cast<std::byte const*>(data->dy.data()) + at,
+        static_cast<std::byte*>(data->out.data()) + at);
+    }
+  }
+};
+
+call two_pass_call(spec const& s, bool stream) {
+  constexpr std::size_t line = 64, least = 8192;
+  std::size_t const samples = static_cast<std::size_t>(s.shape.n), pitch = s.tensor_bytes() / samples / line * line;
+  std::size_t const plane = s.tensor_bytes() / samples / static_cast<std::size_t>(s.shape.c);
+  std::size_t const block = (least + plane - 1) / plane * plane / line * line;
+  return two_pass_run{samples, pitch, block, stream, shared_tensors(s.dtype, s.shape.values())};
+}
+
 }  // namespace
 
 std::string floor_name(spec const& s) {
@@ -76,5 +114,7 @@ std::string floor_name(spec const& s) {
 }
 
 std::vector<call> floor_calls(spec const& s) { return {floor_call(s, false), floor_call(s, true)}; }
+
+std::vector<call> two_pass_calls(spec const& s) { return {two_pass_call(s, false), two_pass_call(s, true)}; }
 
 }  // namespace bench
