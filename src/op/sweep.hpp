@@ -54,14 +54,19 @@ void sweep_pixels(order const& o, selection<T> const& selected, group const& g, 
   for (std::size_t run = p.runs; run-- > 0;) sweep_run(o, selected, position + run * o.run_step(), p.length, column, sweep);
 }
 
-// Runs of NCHW, from a position on, for some channels each.
-template <class T, class Sweep> void sweep_channels(order const& o, selection<T> const& selected, std::size_t position, std::size_t runs,
-                                                    std::size_t length, std::size_t channel, std::size_t channels, std::size_t group,
-                                                    std::size_t ahead, Sweep const& sweep) {
-  std::size_t const s = o.shape.s, c = o.shape.c, offset = (position / s * c + channel) * s + position % s;
-  planes const p = {runs, o.run_pitch(), channels, s, length, ahead};
-  sweep.planes(p, offset, group * c + channel);
-  if (!selected.all()) sweep.clear_planes(p, offset, selected.of(position));
+// Runs of NCHW: so many of a length, the first one at a position, for some channels each.
+struct channel_runs {
+  std::size_t position, runs, length;
+  std::size_t channel, channels, group;
+  std::size_t ahead;
+};
+
+template <class T, class Sweep>
+void sweep_channels(order const& o, selection<T> const& selected, channel_runs const& r, Sweep const& sweep) {
+  std::size_t const s = o.shape.s, c = o.shape.c, offset = (r.position / s * c + r.channel) * s + r.position % s;
+  planes const p = {r.runs, o.run_pitch(), r.channels, s, r.length, r.ahead};
+  sweep.planes(p, offset, r.group * c + r.channel);
+  if (!selected.all()) sweep.clear_planes(p, offset, selected.of(r.position));
 }
 
 // What a reduction of the same piece has just read, backwards: the end of it is still in the cache.
@@ -70,7 +75,7 @@ template <class T, class Sweep> void sweep_piece(order const& o, selection<T> co
   for (std::size_t chunk = k.first_chunk(q.segment + q.segments); chunk-- > k.first_chunk(q.segment);) {
     part const p = k.part_of(chunk);
     if (o.shape.layout == layout::nhwc) sweep_pixels(o, selected, q.group, p, sweep);
-    else sweep_channels(o, selected, o.position_of(q.group, p), p.runs, p.length, q.channel, q.channels, q.group.index, q.ahead, sweep);
+    else sweep_channels(o, selected, {o.position_of(q.group, p), p.runs, p.length, q.channel, q.channels, q.group.index, q.ahead}, sweep);
   }
 }
 
@@ -83,7 +88,7 @@ void sweep_values(order const& o, selection<T> const& selected, std::size_t firs
     std::size_t const whole_planes = (last - first) / s;
     std::size_t const channels = skipped > 0 || whole_planes == 0 ? 1 : smaller(whole_planes, c - channel);
     std::size_t const length = smaller(last - first, s - skipped);
-    sweep_channels(o, selected, sample * s + skipped, 1, length, channel, channels, o.group_of_sample(sample), 0, sweep);
+    sweep_channels(o, selected, {sample * s + skipped, 1, length, channel, channels, o.group_of_sample(sample), 0}, sweep);
     first += (channels - 1) * s + length;
   }
 }
