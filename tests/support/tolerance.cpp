@@ -11,7 +11,8 @@
 // q = mean((x - K)^2)/var; q <= 10, as chunks with S*S/k > 0.9*Q are done again in double.
 //   mean   off by u*E*sqrt(q*var)
 //   var    mean((x - K)^2), off by (E + 3)*u relatively (3: the square of a rounded difference), less mean(x - K)^2, off by twice
-//          the mean's error times sqrt(q*var): in sum at most q*(3*E + 3)*u*var
+//          the mean's error times sqrt(q*var): in sum at most q*(3*E + 3)*u*var. Of several chunks: and B, the variance of their means,
+//          off by twice what each mean is off, times its distance. These are independent: 2*E*u*sqrt(q*var*B)
 // and a mean is a double: 16*w*max|x| covers that and the eightfold interleaved double sums of chunks done again.
 //
 // What follows from them is written out in the functions below. Products are counted as rounded, although fused multiply-adds save
@@ -83,6 +84,7 @@ struct magnitudes {
   double max_dy_xhat = 0;
   double c1 = 0;            // |mean(dy)|
   double pivot_spread = 0;  // mean((x - K)^2)
+  double chunk_spread = 0;  // variance of the means of chunks
 };
 
 class analysis {
@@ -153,9 +155,18 @@ class analysis {
 magnitudes analysis::measure(population const& of, std::size_t c, double mean, double sigma) const {
   magnitudes a;
   double const m = of.m;
-  double pivot = 0;
+  double pivot = 0, chunk_sum = 0, chunk_count = 0;
+  auto const close_chunk = [&] {
+    if (chunk_count > 0) a.chunk_spread += chunk_sum * chunk_sum / chunk_count / m;
+    chunk_sum = chunk_count = 0;
+  };
   of.chunks.for_each(c, [&](std::size_t j, bool first_of_chunk) {
-    if (first_of_chunk) pivot = p_.x[j];
+    if (first_of_chunk) {
+      close_chunk();
+      pivot = p_.x[j];
+    }
+    chunk_sum += p_.x[j] - mean;
+    ++chunk_count;
     double const dy = std::abs(p_.dy[j]), from_pivot = p_.x[j] - pivot;
     a.max_x = std::max(a.max_x, std::abs(p_.x[j]));
     a.max_y = std::max(a.max_y, std::abs(want_.y[j]));
@@ -167,6 +178,7 @@ magnitudes analysis::measure(population const& of, std::size_t c, double mean, d
     a.max_dy_xhat = std::max(a.max_dy_xhat, dy_xhat);
     a.pivot_spread += from_pivot * from_pivot / m;
   });
+  close_chunk();
   a.c1 = std::abs(a.c1);
   return a;
 }
@@ -189,7 +201,7 @@ void analysis::train(population const& of, std::size_t c) {
 
   double const q = var > 0 ? std::min(a.pivot_spread / var, 10.0) : 10;
   double const mean_error = u_ * e * std::sqrt(q * var) + 16 * w * a.max_x;
-  double const var_error = q * (3 * e + 3) * u_ * var + 16 * w * var;
+  double const var_error = (q * (3 * e + 3) * var + 2 * e * std::sqrt(q * var * a.chunk_spread)) * u_ + 16 * w * var;
   double const sigma_error = normaliser * var_error / (2 * sigma * sigma) + 4 * w;  // relative, as the next two
   double const r_error = renorm ? sigma_error + carried_sigma(c) : 0;
   double const reference_sigma = renorm ? running_sigma(p_, c) : 1;
