@@ -11,7 +11,7 @@ compile build/fuzz abi_fuzz differential_fuzz
 fuzz() {
   mkdir -p "build/fuzz/corpus/$1"
   "build/fuzz/tests/fuzz/$1" -max_total_time="${RENORM_FUZZ_SECONDS:-60}" -max_len=96 -len_control=0 -entropic=0 \
-    -print_final_stats=1 -verbosity=0 -artifact_prefix="build/fuzz/$1-" "build/fuzz/corpus/$1"
+    -print_final_stats=1 -verbosity=0 -print_funcs=0 -artifact_prefix="build/fuzz/$1-" "build/fuzz/corpus/$1"
 }
 check fuzz abi_fuzz
 check fuzz differential_fuzz

@@ -25,12 +25,9 @@ inline void copy(double const* a, std::size_t count, double* to) {
 // Optional arrays, moved to their element i.
 inline double const* from(double const* a, std::size_t i) { return a == nullptr ? nullptr : a + i; }
 inline double* from(double* a, std::size_t i) { return a == nullptr ? nullptr : a + i; }
-inline std::size_t typed_offset(bool f64, std::size_t i) { return i * (f64 ? sizeof(double) : sizeof(float)); }
 inline typed_in from(typed_in a, std::size_t i) {
-  return {a.data == nullptr ? nullptr : static_cast<char const*>(a.data) + typed_offset(a.f64, i), a.f64};
-}
-inline typed_out from(typed_out a, std::size_t i) {
-  return {a.data == nullptr ? nullptr : static_cast<char*>(a.data) + typed_offset(a.f64, i), a.f64};
+  std::size_t const size = a.f64 ? sizeof(double) : sizeof(float);
+  return {a.data == nullptr ? nullptr : static_cast<char const*>(a.data) + i * size, a.f64};
 }
 inline statistics from(statistics const& s, std::size_t i) { return {from(s.mean, i), from(s.spread, i), s.is_var, s.eps}; }
 
