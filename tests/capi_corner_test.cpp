@@ -612,6 +612,16 @@ TEST_P(Corner, FiniteEndsWhereRoundingToFloatDoes) {
   EXPECT_EQ(c.integer("nonfinite"), 2);
 }
 
+// The unused part of a last register counts for nothing.
+TEST_P(Corner, NoMoreChannelsAreNotFiniteThanThereAre) {
+  renorm_desc d = desc(3, 5, 7, RENORM_FLAG_TRACK_SIGMA);
+  d.eps = 1e300;
+  d.momentum = 1;
+  call c(train, d);
+  expect_ok(c);
+  EXPECT_EQ(c.integer("nonfinite"), is_float() ? 5 : 0);  // the root of eps is no float
+}
+
 // ---------------------------------------------------------------- what may be left out, and what may be the same
 
 TEST_P(Corner, OptionalOutputsChangeNoOtherOutput) {

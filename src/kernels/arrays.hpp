@@ -18,6 +18,14 @@ template <class U> RENORM_INLINE vec<double> load_wide(U const* p, std::size_t n
   return vec<double>::load_as(values);
 }
 
+// 0 in unused lanes.
+RENORM_INLINE vec<double> used_lanes(vec<double> v, whole_register<double>) { return v; }
+RENORM_INLINE vec<double> used_lanes(vec<double> v, std::size_t n) {
+  double values[vec<double>::size];
+  v.store(values, whole_register<double>{});
+  return vec<double>::load(values, n, wide(0));
+}
+
 RENORM_INLINE void store_wide(vec<double> v, double* p, whole_register<double> k) { v.store(p, k); }
 RENORM_INLINE void store_wide(vec<double> v, double* p, std::size_t n) { v.store(p, n); }
 RENORM_INLINE void store_wide(vec<double> v, float* p, whole_register<double>) { v.store_as(p); }

@@ -1,7 +1,7 @@
 // Per-channel algebra in double: what batch norm and batch renorm do between the reduction and the sweep.
 #pragma once
 
-#include "kernels/fold.hpp"
+#include "kernels/arrays.hpp"
 
 namespace renorm {
 namespace {
@@ -116,7 +116,7 @@ std::size_t update_running(std::size_t channels, running_update const& u, double
       store_typed(running_mean, c, k, select(wide(0) < update, new_mean, old_mean));
       store_typed(running_var, c, k, select(wide(0) < update, new_var, old_var));
     }
-    nonfinite = nonfinite + (wide(1) - ok);
+    nonfinite = nonfinite + used_lanes(wide(1) - ok, k);
   });
   return static_cast<std::size_t>(fold(nonfinite));
 }
