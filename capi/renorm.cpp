@@ -190,7 +190,7 @@ struct merge {
     if (auto s = check_counts(name, "args->count", a.count, p.shape.groups)) return s;
     if (auto s = check_counts(name, "args->other_count", a.other_count, p.shape.groups)) return s;
     for (std::size_t g = 0; g < p.shape.groups; ++g)
-      if (a.count[g] > INT64_MAX - a.other_count[g])
+      if (a.count[g] >= INT64_MAX - a.other_count[g])
         return fail(RENORM_ERROR_OVERFLOW, "%s: args->count[%zu] + args->other_count[%zu] overflows", name, g, g);
     return RENORM_OK;
   }

@@ -336,7 +336,13 @@ TEST(Misuse, Counts) {
         expect_refused(op, bad_integer(f.name, -1));
         expect_refused(op, bad_integer(f.name, std::numeric_limits<int64_t>::min()));
       }
-  expect_refused(capi::find_operation(RENORM_OP_MERGE), bad_integer("other_count", int64_max - 1, RENORM_ERROR_OVERFLOW));
+  misuse sum = bad_integer("other_count", int64_max - 1, RENORM_ERROR_OVERFLOW);
+  expect_refused(capi::find_operation(RENORM_OP_MERGE), sum);
+  sum.spoil = [](call& c) {
+    c.integer("count") = 1;
+    c.integer("other_count") = int64_max - 1;
+  };
+  expect_refused(capi::find_operation(RENORM_OP_MERGE), sum);
   for (renorm_op const id : {RENORM_OP_TRAIN, RENORM_OP_UPDATE_RUNNING}) {
     expect_refused(capi::find_operation(id), bad_integer("num_batches", -1));
     misuse cumulative = bad_integer("num_batches", -1);
