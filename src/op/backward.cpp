@@ -174,8 +174,15 @@ template <class T> struct gradient_sweep : masked_output<T> {
 };
 
 // Where a mask leaves values out, the output is written again.
-bool bypass(problem const& p, call const& on) {
-  return p.mask == mask::none && output_bypasses_cache((p.add ? 5 : 3) * p.tensor_bytes(), on.exec.threads);
+bool bypass(problem const& p, std::size_t tensors, call const& on) {
+  return p.mask == mask::none && output_bypasses_cache(tensors * p.tensor_bytes(), on.exec.threads);
+}
+
+// x is dy where x decides nothing.
+template <class T, class Scratch> gradient_sweep<T> sweep_of(problem const& p, Scratch const& s, void const* x, void const* dy,
+                                                             grad_epilogue<T> const& e, void* dx, call const& on) {
+  std::size_t const tensors = (x == dy ? 2 : 3) + (e.z != nullptr) + (e.dz != nullptr);
+  return {on.code.of<T>(), s.xhat, s.gradient, x, dy, e, dx, bypass(p, tensors, on)};
 }
 
 template <class T>
@@ -229,7 +236,7 @@ template <class T> void backward_as(problem const& p, renorm_backward_args const
   grad_epilogue<T> const e = s.gate.epilogue(p, a.z, a.dz);
   auto const sums = sums_of<T>(on, a.x, a.dy, s.xhat, e);
   reduction<T, grad_sums<T>> const reduction(o, s.sums, selected, sums);
-  gradient_sweep<T> const sweep(on.code.of<T>(), s.xhat, s.gradient, a.x, a.dy, e, a.dx, bypass(p, on));
+  auto const sweep = sweep_of<T>(p, s, a.x, a.dy, e, a.dx, on);
   auto const algebra = [&](channels const& at) {
     finish_sums(reduction, on.code, at, a.mean, a.sigma, s.sum_dy, s.sum_dy_xhat);
     narrow_gradient(p, o, on.code, at, count, a.sigma, a.gamma, r, s.sum_dy, s.sum_dy_xhat, s.gradient);
@@ -269,7 +276,7 @@ template <class T> void backward_apply_as(problem const& p, renorm_backward_appl
     narrow_gradient(p, o, on.code, {o.shape, g}, count, a.sigma, a.gamma, r, a.sum_dy, a.sum_dy_xhat, s.gradient);
   });
   grad_epilogue<T> const e = s.gate.epilogue(p, a.z, a.dz);
-  sweep_all(o, selected, on.exec, gradient_sweep<T>(on.code.of<T>(), s.xhat, s.gradient, a.x, a.dy, e, a.dx, bypass(p, on)));
+  sweep_all(o, selected, on.exec, sweep_of<T>(p, s, a.x, a.dy, e, a.dx, on));
 }
 
 // dgamma and relu need x; dbeta alone is the same reduction with dy in its place.
@@ -295,7 +302,7 @@ template <class T> void inference_dx_dz(problem const& p, renorm_inference_backw
   narrow_gradient(p, s.order, on.code, {s.order.shape, 0}, &count, s.sigma, a.gamma, nullptr, s.sum_dy, s.sum_dy_xhat, s.gradient);
   grad_epilogue<T> const e = s.gate.epilogue(p, a.z, a.dz);
   void const* const x = p.relu ? a.x : a.dy;
-  sweep_all(s.order, selected, on.exec, gradient_sweep<T>(on.code.of<T>(), s.xhat, s.gradient, x, a.dy, e, a.dx, bypass(p, on)));
+  sweep_all(s.order, selected, on.exec, sweep_of<T>(p, s, x, a.dy, e, a.dx, on));
 }
 
 // dx = gamma/sigma * dy: the affine sweep with center and shift 0.
@@ -306,7 +313,7 @@ template <class T> void inference_dx(problem const& p, renorm_inference_backward
   map_forward(p, on.code, all, s.mean, s.sigma, nullptr, nullptr, a.gamma, nullptr, map);
   clear(map.center, p.shape.c);
   s.affine.narrow(s.order, on.code, all, map.center, map.scale, map.shift);
-  sweep_all(s.order, selected, on.exec, affine_sweep<T>(on.code.of<T>(), s.affine, a.dy, {}, a.dx, bypass(p, on)));
+  sweep_all(s.order, selected, on.exec, affine_sweep<T>(on.code.of<T>(), s.affine, a.dy, {}, a.dx, bypass(p, 2, on)));
 }
 
 template <class T> void inference_backward_as(problem const& p, renorm_inference_backward_args const& a, call const& on) {
