@@ -52,7 +52,8 @@
  *   AVX-512 and NEON kernels alike (NaN payloads aside), within one release. SSE2 has no fused multiply-add and differs in rounding.
  * - A channel that holds a NaN or an infinity gets non-finite output, unless relu makes 0 of -infinity, and touches no other channel.
  * - With a workspace of renorm_workspace_size bytes no memory is allocated. Nothing is printed, nothing aborts or throws,
- *   and the floating-point environment is left alone (it is expected to round to nearest).
+ *   and the modes of the floating-point environment are left alone (it is expected to round to nearest and to mask exceptions, whose
+ *   flags are raised).
  * - All functions may be called from any number of threads at once, with distinct outputs and workspaces.
  */
 #ifndef RENORM_RENORM_H
@@ -90,7 +91,7 @@ typedef int32_t renorm_status;
 #define RENORM_ERROR_STRUCT_SIZE (-2)   /* struct_size is unset, implausible, or a newer field is not 0 */
 #define RENORM_ERROR_VALUE (-3)         /* an extent or option is out of its range, or NaN */
 #define RENORM_ERROR_UNSUPPORTED (-4)   /* unknown or not yet implemented dtype, layout, flag, op, ... */
-#define RENORM_ERROR_OVERFLOW (-5)      /* the sizes do not fit the address space */
+#define RENORM_ERROR_OVERFLOW (-5)      /* the sizes do not fit the address space, or a sum of counts int64_t */
 #define RENORM_ERROR_ALIAS (-6)         /* an output overlaps another array in a way that is not allowed */
 #define RENORM_ERROR_WORKSPACE (-7)     /* workspace_bytes is below renorm_workspace_size */
 #define RENORM_ERROR_OUT_OF_MEMORY (-8) /* no workspace was given and none could be allocated */
@@ -251,7 +252,7 @@ RENORM_API renorm_status renorm_desc_init(renorm_desc *desc, size_t struct_size)
 
 /*
  * Bytes of workspace that an operation needs: a function of desc and op alone, never of ISA, threads or caches. 0 if none.
- * Returns RENORM_OK, RENORM_ERROR_NULL, or what the operation itself would return for desc.
+ * Returns RENORM_OK, RENORM_ERROR_NULL, RENORM_ERROR_UNSUPPORTED for an unknown op, or what the operation itself would return for desc.
  */
 RENORM_API renorm_status renorm_workspace_size(const renorm_desc *desc, renorm_op op, size_t *bytes);
 
@@ -300,8 +301,8 @@ typedef struct renorm_train_args {
   int64_t *num_batches;   /* in/out, one value, >= 0: incremented when the running statistics are updated. Needed with
                              RENORM_FLAG_CUMULATIVE (start at 0), may be NULL otherwise */
   void *y;                /* may be x */
-  double *mean;           /* S, saved for the backward pass; may be NULL, like all below. Saved statistics kept as float lose
-                             the accuracy of dx at large means: 1e-3 at mean 1e4, deviation 1 */
+  double *mean;           /* S, saved for the backward pass; may be NULL, like all outputs below. Saved statistics kept as
+                             float lose the accuracy of dx at large means: 1e-3 at mean 1e4, deviation 1 */
   double *sigma;          /* S, the root, with Bessel's factor under RENORM_FLAG_UNBIASED */
   double *r;              /* S, 1 for batch norm */
   double *d;              /* S, 0 for batch norm */
@@ -361,7 +362,8 @@ RENORM_API renorm_status renorm_backward(const renorm_desc *desc, const renorm_b
 
 /*
  * Backward of renorm_inference (frozen statistics): dx = gamma/sigma * g, dgamma = sum(g*(x - running_mean)/sigma), dbeta = sum(g),
- * with g = dy (epilogues: above). With relu, dx is NaN where x is not finite. If dx, dgamma and dbeta are all NULL nothing is done.
+ * with g = dy (epilogues: above). With relu, dx is NaN where x is not finite; with RENORM_EPILOGUE_ADD, where
+ * dy is not. If dx, dgamma and dbeta are all NULL nothing is done.
  */
 typedef struct renorm_inference_backward_args {
   uint32_t struct_size;
@@ -405,8 +407,8 @@ RENORM_API renorm_status renorm_moments(const renorm_desc *desc, const renorm_mo
 /*
  * Merges the moments of another part of the batch into (count, mean, m2): T. Chan, G. Golub, R. LeVeque, "Updating formulae
  * and a pairwise algorithm for computing sample variances" (1979), equations 2.1. A count of 0 is an empty part, on either
- * side. The order of merges decides the last bits: keep it fixed. Of desc, c and groups are read; counts must not
- * overflow.
+ * side. The order of merges decides the last bits: keep it fixed. Of desc, c and groups are read. The sum of two counts
+ * must be below INT64_MAX.
  */
 typedef struct renorm_merge_args {
   uint32_t struct_size;
@@ -561,9 +563,9 @@ RENORM_API renorm_status renorm_backward_apply(const renorm_desc *desc, const re
  *   NHWC: [s][c] with n = 1      with the output channel last: TensorFlow's dense, HWIO, s = H*W*I
  *   NCHW: [n][c][s]              transposed convolution, IOHW: n = I, s = H*W
  *
- * Without a layer before it, folded_bias is the shift of y = scale*x + folded_bias. Rounded to float, scale
- * and shift cost y an error of up to about gamma*|mean|/sigma * 2^-24 each, 6e-4 at mean 1e4, deviation 1: where means are large, keep
- * the three arrays of renorm_coefficients and renorm_apply.
+ * Without a layer before it, folded_bias is the shift of y = scale*x + folded_bias. Rounded to float, scale and shift cost y an error of
+ * up to about gamma*|mean|/sigma * 2^-24 each, 6e-4 at mean 1e4, deviation 1: where means are large, keep the three arrays of
+ * renorm_coefficients and renorm_apply.
  *
  * groups, mask_kind, epilogue and batch renorm of desc are not read. If no output is wanted nothing is done. Needs no workspace.
  */

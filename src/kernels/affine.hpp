@@ -1,4 +1,4 @@
-// y = scale*(x - center) + shift, and what the epilogue makes of it. Three coefficients: a*x + b would lose 3.5e-4 at mean 1e4,
+// y = scale*(x - center) + shift, and what the epilogue makes of it. Three coefficients: a*x + b would lose 1e-3 at mean 1e4,
 // deviation 1.
 #pragma once
 

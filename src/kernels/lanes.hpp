@@ -83,10 +83,9 @@ template <class V, class T, class Body> RENORM_INLINE void with_validity(validit
 // is still read in a few runs at a time.
 inline constexpr std::size_t samples_at_once = 4;
 
-// Two sums of each channel over planes: body(sample, channel, offset of the run, lanes of one, lanes of the other)
-// adds a run. The lanes of
-// all channels are kept in memory and the samples taken a few at once, so that the tensor is read in its order; where all of it is in the
-// L1 cache anyway, all samples at once. Each lane's additions are the same.
+// Two sums of each channel over planes: body(sample, channel, offset of the run, lanes of one, lanes of the other) adds a run. The lanes
+// of all channels are kept in memory and the samples taken a few at once, so that the tensor is read in its order; where all of it is in
+// the L1 cache anyway, all samples at once. Each lane's additions are the same.
 template <class V, class Body> RENORM_INLINE void sum_planes(planes const& p, typename V::value* sums, Body const& body) {
   using T = typename V::value;
   constexpr std::size_t l1_values = 16384 / sizeof(T);

@@ -7,7 +7,7 @@
 namespace renorm {
 namespace {
 
-// The part of center that T cannot hold; nothing where center is not finite.
+// The part of center that T cannot hold.
 template <class K> RENORM_INLINE vec<double> rounding(vec<double> center, float const* rounded, K k) {
   return center - load_wide(rounded, k);
 }
@@ -44,15 +44,15 @@ template <class V, class T = typename V::value> void narrow_grad(std::size_t cha
   });
 }
 
-// S2 was summed with xhat short of its off: S2 += off*S1.
+// S2 was summed with xhat too large by what center lost: S2 -= lost*S1, lost = rounding(mean)/sigma.
 template <class V, class T = typename V::value>
 void settle_grad(std::size_t channels, double const* mean, double const* sigma, double const* sum_dy, double* sum_dy_xhat) {
   sweep<vec<double>>(channels, [&](std::size_t c, auto k) RENORM_LAMBDA {
     T rounded[vec<double>::size];
     vec<double> const mu = load_wide(mean + c, k);
     store_wide(mu, rounded, whole_register<double>{});
-    vec<double> const off = rounding(mu, rounded, whole_register<double>{}) / load_wide(sigma + c, k);
-    (load_wide(sum_dy_xhat + c, k) - off * load_wide(sum_dy + c, k)).store(sum_dy_xhat + c, k);
+    vec<double> const lost = rounding(mu, rounded, whole_register<double>{}) / load_wide(sigma + c, k);
+    (load_wide(sum_dy_xhat + c, k) - lost * load_wide(sum_dy + c, k)).store(sum_dy_xhat + c, k);
   });
 }
 

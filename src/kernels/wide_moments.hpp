@@ -1,7 +1,7 @@
 // Mean and M2 of the count valid values of one channel of a chunk in two passes of double, for the chunks that one pass of T cannot do.
 #pragma once
 
-#include "kernels/types.hpp"
+#include "kernels/lanes.hpp"
 
 namespace renorm {
 namespace {

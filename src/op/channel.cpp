@@ -1,7 +1,6 @@
 // The parts that see no tensor.
 #include "op/channel.hpp"
 #include "op/op.hpp"
-#include "op/scratch.hpp"
 
 namespace renorm::op {
 namespace {

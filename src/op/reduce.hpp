@@ -3,7 +3,7 @@
 //   planes(p, offset, column, valid, first, shift, lanes)   lanes of a part of NCHW; the first valid value is at first from offset
 //   start_rows(first, shift)                   before the rows of a part of NHWC, its first valid row at first
 //   pixels(p, offset, column, shift, a, b)     adds rows
-//   settle(tile, count, shift, a, b)           from the folded sums of a chunk to its result, in place
+//   settle(chunk_channels, count, shift, a, b) from the folded sums of a chunk to its result, in place
 //   join(channels, count, other_count, a, b, other_a, other_b)   merges the result of what follows
 //
 // shift is room for a value a channel of NCHW, for a row of accumulators of NHWC; column is the place of coefficients in [groups][width].
@@ -32,7 +32,7 @@ template <class T> struct reduction_scratch {
 };
 
 // Some channels of one chunk: where their values are.
-template <class T> struct tile {
+template <class T> struct chunk_channels {
   std::size_t channels;
   std::size_t offset, channel_pitch;  // of the first channel's first value, and to the next channel's
   strided values;
@@ -57,7 +57,7 @@ template <class T> struct moments_sums {
   void pixels(renorm::pixels const& p, std::size_t offset, std::size_t, T const* shift, T* a, T* b) const {
     k.moments_pixels(p, x + offset, shift, a, b);
   }
-  void settle(tile<T> const& t, double count, T const* shift, double* mean, double* m2) const {
+  void settle(chunk_channels<T> const& t, double count, T const* shift, double* mean, double* m2) const {
     if (!k.settle_moments(t.channels, count, shift, mean, m2, mean, m2)) return;
     for (std::size_t c = 0; c < t.channels; ++c)
       if (m2[c] < 0) k.wide_moments(t.values, x + t.offset + c * t.channel_pitch, t.valid, count, mean + c, m2 + c);
@@ -83,7 +83,7 @@ template <class T> struct grad_sums {
   void pixels(renorm::pixels const& p, std::size_t offset, std::size_t column, T const*, T* a, T* b) const {
     k.grad_moments_pixels(p, x + offset, dy + offset, center + column, inv + column, epilogue_from(e, column, offset), a, b);
   }
-  void settle(tile<T> const&, double, T const*, double*, double*) const {}
+  void settle(chunk_channels<T> const&, double, T const*, double*, double*) const {}
   void join(std::size_t channels, std::size_t, std::size_t, double* a, double* b, double const* other_a, double const* other_b) const {
     algebra.accumulate(channels, a, other_a);
     algebra.accumulate(channels, b, other_b);

@@ -6,6 +6,7 @@
 #include "op/sweep.hpp"
 
 #include <initializer_list>
+#include <string.h>
 
 namespace renorm {
 

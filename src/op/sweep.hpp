@@ -3,7 +3,7 @@
 //   planes(p, offset, column)     runs of NCHW; column is the place of their coefficients in [groups][width]
 //   pixels(p, offset, column)     rows of NHWC, width() columns
 //   clear_planes(p, offset, valid), clear(offset, count)   0 where a mask leaves values out
-//   publish()                     by each thread, after the last of its portions
+//   publish()                     after the last portion of a task
 #pragma once
 
 #include "op/selection.hpp"
@@ -13,12 +13,12 @@
 namespace renorm {
 
 // The release by which a thread hands over its results does not cover streaming stores; a full fence does. It waits until they have left,
-// half a microsecond after 12 KB: once for a thread, not for each portion.
+// half a microsecond after 12 KB: once for a task, not for each portion of it.
 inline void fence(bool streamed) {
   if (streamed) std::atomic_thread_fence(std::memory_order_seq_cst);
 }
 
-// Rows that one step of a backwards sweep takes: enough to run, few enough to still be in the cache.
+// Values that one step of a backwards sweep takes, and the unit that NCHW is cut in: enough to run, few enough to still be in the cache.
 inline constexpr std::size_t step_values = 8192;
 
 // Rows of NHWC without a gap, the last ones first.

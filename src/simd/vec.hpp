@@ -8,9 +8,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#define RENORM_CONCAT_(a, b) a##b
+#define RENORM_CONCAT(a, b) RENORM_CONCAT_(a, b)
+
 #ifdef RENORM_ARCH
-#  define RENORM_CONCAT_(a, b) a##b
-#  define RENORM_CONCAT(a, b) RENORM_CONCAT_(a, b)
 #  define xsimd RENORM_CONCAT(renorm_xsimd_, RENORM_ISA)
 #  if defined(__GNUC__) && !defined(__clang__)
 #    pragma GCC diagnostic ignored "-Wuninitialized"  // g++ 12's own AVX-512 headers, inlined here

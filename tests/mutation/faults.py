@@ -48,7 +48,7 @@ FAULTS = [
      "load_wide(shift + c, k)"),
     ("dx: float center costs digits", "src/kernels/narrow.hpp", "wide(0) - factor * rounding(mu, center + c, k)",
      "wide(0) * factor * rounding(mu, center + c, k)"),
-    ("S2: float center costs digits", "src/kernels/narrow.hpp", "load_wide(sum_dy_xhat + c, k) - off *", "load_wide(sum_dy_xhat + c, k) + off *"),
+    ("S2: float center costs digits", "src/kernels/narrow.hpp", "load_wide(sum_dy_xhat + c, k) - lost *", "load_wide(sum_dy_xhat + c, k) + lost *"),
     ("dx: Bessel's factor is left out", "src/kernels/narrow.hpp", "/ wide(divisor), c2", "/ wide(count), c2"),
     ("dx: mean of dy is not taken off", "src/kernels/grad_affine.hpp", "scale * ((g - c1)", "scale * ((g)"),
     ("dx: xhat term has the wrong sign", "src/kernels/grad_affine.hpp", "- xhat * c2", "+ xhat * c2"),
