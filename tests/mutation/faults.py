@@ -41,6 +41,7 @@ FAULTS = [
     ("momentum weighs the old value", "src/kernels/channel.hpp", "fma(wide(u.weight), now - old, old)",
      "fma(wide(u.weight), old - now, now)"),
     ("running sigma is a variance", "src/kernels/channel.hpp", "u.track_sigma ? sqrt(var + wide(u.eps)) : var", "var"),
+    ("not finite: unused lanes are counted", "src/kernels/channel.hpp", "used_lanes(wide(1) - ok, k)", "(wide(1) - ok)"),
     ("not finite: updated in spite of the flag", "src/kernels/channel.hpp", "u.skip_nonfinite ? ok : wide(1)", "wide(1)"),
     ("not finite: minus infinity is", "src/kernels/channel.hpp", "select(wide(0) - bound < v, wide(1), no)", "wide(1)"),
     # Kernels: sweeps and what they read
