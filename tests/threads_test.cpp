@@ -19,26 +19,42 @@ capi::results serial(operation const& op, renorm_desc const& desc) {
   return c.outputs();
 }
 
-// This executor runs nothing: the calling thread does.
-TEST(Threads, LargeCallsUseTheExecutorAndDependOnItForNothing) {
+// Calls of parallel_for by a call that is given an executor. It runs nothing: the calling thread does.
+int lent_calls(operation const& op, renorm_desc const& desc, int32_t concurrency) {
+  call c(op, desc);
+  int calls = 0;
+  c.exec().ctx = &calls;
+  c.exec().concurrency = concurrency;
+  c.exec().parallel_for = [](void* ctx, size_t n, renorm_task, void*) -> int32_t {
+    EXPECT_GT(n, 1u);
+    ++*static_cast<int*>(ctx);
+    return -1;
+  };
+  EXPECT_EQ(c.run(), RENORM_OK);
+  EXPECT_TRUE(c.outputs() == serial(op, desc));
+  return calls;
+}
+
+// Tensors of just below and of exactly 128 KB in one of the two types.
+TEST(Threads, LargeCallsUseTheExecutorSmallOnesDoNotAndNoneDependsOnIt) {
+  for (operation const& op : operations())
+    for (renorm_desc const& desc : capi::every_layout_and_dtype({{2, 64, 127}, {2, 64, 256}})) {
+      SCOPED_TRACE(capi::describe(op, desc));
+      bool const sweeps = op.has("x");
+      std::size_t const bytes = capi::element_count(capi::extent::tensor, desc) * capi::element_size(capi::extent::tensor, desc);
+      EXPECT_EQ(lent_calls(op, desc, 4) > 0, sweeps && bytes >= 128 * 1024);
+      EXPECT_EQ(lent_calls(op, desc, 1), 0);
+    }
+}
+
+// As many doubles, for a tensor of half the size.
+TEST(Threads, ManyGroupsAreSharedOutBelowThat) {
   renorm_desc desc = capi::small_desc();
-  desc.n = 8;
   desc.c = 64;
-  desc.s = 196;
-  for (renorm_op const id : {RENORM_OP_TRAIN, RENORM_OP_INFERENCE, RENORM_OP_BACKWARD, RENORM_OP_INFERENCE_BACKWARD, RENORM_OP_MOMENTS,
-                             RENORM_OP_APPLY, RENORM_OP_BACKWARD_REDUCE, RENORM_OP_BACKWARD_APPLY}) {
-    operation const& op = capi::find_operation(id);
-    call c(op, desc);
-    std::size_t tasks = 0;
-    c.exec().ctx = &tasks;
-    c.exec().concurrency = 4;
-    c.exec().parallel_for = [](void* ctx, size_t n, renorm_task, void*) -> int32_t {
-      *static_cast<std::size_t*>(ctx) += n;
-      return -1;
-    };
-    EXPECT_EQ(c.run(), RENORM_OK);
-    EXPECT_GT(tasks, 1u) << op.name;
-    EXPECT_TRUE(c.outputs() == serial(op, desc)) << op.name;
+  desc.s = 1;
+  for (int64_t const groups : {255, 256}) {
+    desc.n = desc.groups = groups;
+    EXPECT_EQ(lent_calls(capi::find_operation(RENORM_OP_APPLY), desc, 4), groups == 256) << groups;
   }
 }
 

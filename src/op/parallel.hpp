@@ -10,10 +10,16 @@
 
 namespace renorm {
 
+// Loops over less than this are on the calling thread: waking others costs more than they save.
+inline constexpr std::size_t serial_bytes = 128 * 1024;
+
 struct executor {
   renorm_parallel_for parallel_for;  // nullptr: the calling thread
   void* ctx;
   std::size_t threads;  // 1 without parallel_for
+
+  // What runs a loop over so many bytes.
+  executor for_bytes(std::size_t bytes) const { return threads == 1 || bytes < serial_bytes ? executor{nullptr, nullptr, 1} : *this; }
 };
 
 // Tasks that one call hands to an executor at most: larger numbers of portions are dealt out in ranges.

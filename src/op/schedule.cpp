@@ -12,9 +12,6 @@ constexpr std::size_t run_bytes = 8192;
 // Portions for each thread: enough that the last ones to finish cost little.
 constexpr std::size_t portions_per_thread = 4;
 
-// Below this many bytes, waking threads costs more than they save.
-constexpr std::size_t serial_bytes = 128 * 1024;
-
 void set_channel_blocks(schedule& p, std::size_t channels_per_block) {
   p.block_channels = channels_per_block;
   p.channel_blocks = divide_up(p.channels, channels_per_block);
@@ -46,10 +43,7 @@ bool worth_reading_ahead(order const& o, std::size_t element_size, std::size_t i
   return run <= short_run && 2 * block <= l2 && o.shape.values() * inputs * element_size >= 6 * l2;
 }
 
-std::size_t wanted_portions(order const& o, std::size_t element_size, std::size_t threads) {
-  bool const serial = threads == 1 || o.shape.values() * element_size < serial_bytes;
-  return serial ? 1 : threads * portions_per_thread;
-}
+std::size_t wanted_portions(std::size_t threads) { return threads == 1 ? 1 : threads * portions_per_thread; }
 
 }  // namespace
 
@@ -70,7 +64,7 @@ portion schedule::at(order const& o, std::size_t i) const {
 schedule make_schedule(order const& o, std::size_t element_size, std::size_t inputs, std::size_t threads) {
   schedule p{};
   p.channels = o.shape.c;
-  std::size_t const wanted = wanted_portions(o, element_size, threads);
+  std::size_t const wanted = wanted_portions(threads);
   if (o.shape.layout == layout::nhwc) {
     cut_nhwc(p, o, wanted);
     return p;
@@ -80,9 +74,7 @@ schedule make_schedule(order const& o, std::size_t element_size, std::size_t inp
   return p;
 }
 
-std::size_t sweep_portions(order const& o, std::size_t element_size, std::size_t units, std::size_t threads) {
-  return smaller(units, wanted_portions(o, element_size, threads));
-}
+std::size_t sweep_portions(std::size_t units, std::size_t threads) { return smaller(units, wanted_portions(threads)); }
 
 bool output_bypasses_cache(std::size_t touched, std::size_t threads) {
   cpu::caches const sizes = cpu::detect_caches();

@@ -54,7 +54,7 @@ struct schedule {
 schedule make_schedule(order const& o, std::size_t element_size, std::size_t inputs, std::size_t threads);
 
 // How many portions a sweep of so many units is cut into that no reduction goes before.
-std::size_t sweep_portions(order const& o, std::size_t element_size, std::size_t units, std::size_t threads);
+std::size_t sweep_portions(std::size_t units, std::size_t threads);
 
 // Whether output that is written once should go past the caches: touched is what the operation reads and writes in bytes.
 bool output_bypasses_cache(std::size_t touched, std::size_t threads);

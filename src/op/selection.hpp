@@ -25,8 +25,9 @@ template <class T> class selection {
     if (scratch.valid == nullptr) return;
     valid_ = scratch.valid;
     before_ = scratch.before;
-    std::size_t const samples = p.shape.n, parts = sweep_portions(o, sizeof(T), samples, e.threads);
-    parallel(e, parts, [&](std::size_t i) {
+    executor const on = e.for_bytes(p.tensor_bytes());
+    std::size_t const samples = p.shape.n, parts = sweep_portions(samples, on.threads);
+    parallel(on, parts, [&](std::size_t i) {
       for (std::size_t sample = border(samples, parts, i); sample < border(samples, parts, i + 1); ++sample)
         read_sample(p.mask, mask, sample, scratch.valid + sample * p.shape.s);
     });

@@ -97,7 +97,7 @@ void sweep_values(order const& o, selection<T> const& selected, std::size_t firs
 template <class T, class Sweep> void sweep_linear(order const& o, selection<T> const& selected, executor const& e, Sweep const& sweep) {
   bool const nchw = o.shape.layout == layout::nchw;
   std::size_t const unit = nchw ? step_values : o.sublanes, end = nchw ? o.shape.values() : o.shape.per_channel();
-  std::size_t const units = divide_up(end, unit), parts = sweep_portions(o, sizeof(T), units, e.threads);
+  std::size_t const units = divide_up(end, unit), parts = sweep_portions(units, e.threads);
   auto const sweep_part = [&](std::size_t i) {
     std::size_t const first = smaller(border(units, parts, i) * unit, end), last = smaller(border(units, parts, i + 1) * unit, end);
     if (nchw) sweep_values(o, selected, first, last, sweep);
@@ -108,7 +108,8 @@ template <class T, class Sweep> void sweep_linear(order const& o, selection<T> c
 
 // A sweep that no reduction goes before. Short planes go by channel blocks: kernels take several samples of them at once. Groups of
 // NHWC go one by one.
-template <class T, class Sweep> void sweep_all(order const& o, selection<T> const& selected, executor const& e, Sweep const& sweep) {
+template <class T, class Sweep> void sweep_all(order const& o, selection<T> const& selected, executor const& lent, Sweep const& sweep) {
+  executor const e = lent.for_bytes(o.shape.values() * sizeof(T));
   bool const flat = smaller(o.other.runs, o.other.runs_per_chunk) >= flat_samples;
   if (o.shape.layout == layout::nchw ? !flat : o.shape.groups == 1) {
     sweep_linear(o, selected, e, sweep);
@@ -121,20 +122,19 @@ template <class T, class Sweep> void sweep_all(order const& o, selection<T> cons
   parallel(e, cuts.portions(), sweep_portion, [&] { sweep.publish(); });
 }
 
-// f(group) for all groups, on the caller's threads if there is enough to do.
-template <class F> void for_each_group(order const& o, executor const& e, F const& f) {
-  constexpr std::size_t worth_waking_threads = 16384;
-  std::size_t const groups = o.shape.groups;
-  parallel(o.shape.statistics() < worth_waking_threads ? executor{nullptr, nullptr, 1} : e, groups, f);
+// f(group) for all groups: a loop over statistics.
+template <class F> void for_each_group(order const& o, executor const& lent, F const& f) {
+  parallel(lent.for_bytes(o.shape.statistics() * sizeof(double)), o.shape.groups, f);
 }
 
 // Reduction, algebra and sweep of an operation as its schedule has it. Groups without a sample have algebra alone.
-template <class Reduce, class Algebra, class Sweep> void run_passes(order const& o, std::size_t element_size, executor const& e,
+template <class Reduce, class Algebra, class Sweep> void run_passes(order const& o, std::size_t element_size, executor const& lent,
                                                                     Reduce const& reduce, Algebra const& algebra, Sweep const& sweep) {
   if (o.shape.values() == 0) {
     for (std::size_t g = 0; g < o.shape.groups; ++g) algebra(channels(o.shape, g));
     return;
   }
+  executor const e = lent.for_bytes(o.shape.values() * element_size);
   schedule const cuts = make_schedule(o, element_size, Reduce::inputs, e.threads);
   auto const for_all_pieces = [&](auto const& f, auto const& publish) {
     parallel(
@@ -152,7 +152,7 @@ template <class Reduce, class Algebra, class Sweep> void run_passes(order const&
     return;
   }
   for_all_pieces(reduce, [] {});
-  for_each_group(o, e, [&](std::size_t g) { algebra(channels(o.shape, g)); });
+  for_each_group(o, lent, [&](std::size_t g) { algebra(channels(o.shape, g)); });
   for_all_pieces(sweep, publish);
 }
 
