@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <limits>
 #include <memory>
 
@@ -22,8 +23,14 @@ using capi::operation;
 using fuzz::choices;
 using fuzz::require;
 
-constexpr std::size_t most_values = 5000;  // of accepted calls: more takes long and shows nothing new
-constexpr std::size_t most_edits = 12;
+// How many values accepted calls have, and how often they are spoilt. More values take long and show nothing but how executors are used:
+// the rare call has them, and is spoilt so little that it may still be accepted.
+struct limits {
+  std::int64_t most_values;
+  std::size_t most_edits;
+};
+constexpr limits usual = {5000, 12}, large = {40000, 1};
+
 // The library believes such a struct_size: of whole pointers.
 bool plausible(std::size_t struct_size) { return struct_size >= 8 && struct_size <= 4096 && struct_size % sizeof(void*) == 0; }
 
@@ -73,7 +80,13 @@ std::int32_t every_other(void*, std::size_t n, renorm_task task, void* arg) {
 }
 std::int32_t never(void*, std::size_t, renorm_task, void*) { return std::numeric_limits<std::int32_t>::min(); }
 
-constexpr renorm_parallel_for executors[] = {nullptr, in_order, backwards_and_twice, every_other, never};
+template <renorm_parallel_for run> std::int32_t counted(void* ctx, std::size_t n, renorm_task task, void* arg) {
+  ++fuzz::lent_calls;
+  return run(ctx, n, task, arg);
+}
+
+constexpr renorm_parallel_for executors[] = {nullptr, counted<in_order>, counted<backwards_and_twice>, counted<every_other>,
+                                             counted<never>};
 
 // ---------------------------------------------------------------- a call that is accepted
 
@@ -118,10 +131,15 @@ struct region {
 class fuzzed_call {
  public:
   fuzzed_call(operation const& op, choices& in) : op_(op), isa_(isas()[in.below(isas().size())]) {
-    renorm_desc const desc = make_desc(in);
+    renorm_desc desc = make_desc(in);
     renorm_exec exec = {};
     exec.struct_size = sizeof exec;
-    exec.parallel_for = in.pick(executors);
+    std::uint8_t const executor = in.byte();
+    exec.parallel_for = executors[executor % std::size(executors)];
+    if (fuzz::rare(executor)) {
+      limits_ = large;
+      desc.s = large.most_values / std::max<std::int64_t>(desc.n * desc.c, 1);
+    }
     exec.concurrency = in.byte();
     std::uint32_t const args_size = static_cast<std::uint32_t>(op.args_size);
     parts_[0] = as_bytes(&desc, sizeof desc);
@@ -130,7 +148,7 @@ class fuzzed_call {
     parts_[2] = as_bytes(&exec, sizeof exec);
     regions_.resize(op.fields.size() + 1);
     workspace().null = in.below(2) == 1;
-    for (std::size_t edits = 0; in.more() && edits < most_edits; ++edits) edit(in);
+    for (std::size_t edits = 0; in.more() && edits < limits_.most_edits; ++edits) edit(in);
   }
 
   void run() {
@@ -233,8 +251,8 @@ class fuzzed_call {
   bool lay_out(std::size_t needed) {
     renorm_desc desc = {};  // fields that a short struct does not have are 0
     std::memcpy(&desc, parts_[0].data(), std::min<std::size_t>(struct_size(parts_[0]), sizeof desc));
-    std::int64_t const most = most_values;
     std::int64_t const groups = std::max<std::int64_t>(desc.groups, 1);
+    std::int64_t const most = limits_.most_values;
     if (desc.c > most || groups > most || groups * desc.c > most || desc.n > most || desc.n * desc.s > most) return false;
     if (desc.n * desc.s * desc.c > most) return false;
     for (std::size_t i = 0; i < op_.fields.size(); ++i) {
@@ -322,6 +340,7 @@ class fuzzed_call {
 
   operation const& op_;
   renorm_isa isa_;
+  limits limits_ = usual;
   bytes parts_[3];               // desc, args, exec
   bool missing_[3] = {};         // passed as NULL
   std::vector<region> regions_;  // of the fields, and last the workspace

@@ -1,6 +1,7 @@
 // The bytes of a fuzzer's input as choices; after its end they are 0.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -29,6 +30,12 @@ class choices {
   std::uint8_t const* next_;
   std::size_t left_;
 };
+
+// Whether this byte of an input asks for what takes long: one in 32 does.
+inline bool rare(std::uint8_t byte) { return byte >= 248; }
+
+// Calls of parallel_for so far: small calls make none.
+inline std::atomic<long long> lent_calls{0};
 
 // Ends the program, which the fuzzer takes for a find.
 inline void require(bool kept, char const* promise) {

@@ -17,8 +17,8 @@ namespace {
 
 using fuzz::choices;
 
-// The reference looks at every sample for each group.
-constexpr std::int64_t most_values = 20000, most_visits = 400000;
+// The reference looks at every sample for each group. Executors are called for large tensors alone.
+constexpr std::int64_t most_values = 20000, many_values = 40000, most_visits = 400000;
 
 std::int64_t at_least_1(std::int64_t extent) { return std::max<std::int64_t>(extent, 1); }
 
@@ -31,15 +31,17 @@ std::int64_t extent(choices& in, std::int64_t most) {
   return any <= most ? any : any % (most + 1);
 }
 
-// Any of the three may be the large one.
+// Any of the three may be the large one, and the rare input has many values.
 renorm_desc any_shape(choices& in) {
   std::int64_t extents[3], left = most_values;
-  std::size_t const first = in.below(3);
+  std::uint8_t const choice = in.byte();
+  std::size_t const first = choice % 3;
   for (std::size_t k = 0; k < 3; ++k) {
     std::int64_t& e = extents[(first + k) % 3];
     e = extent(in, left);
     left /= at_least_1(e);
   }
+  if (fuzz::rare(choice)) extents[first] = many_values / (at_least_1(extents[(first + 1) % 3]) * at_least_1(extents[(first + 2) % 3]));
   return make_desc(extents[0], extents[1], extents[2]);
 }
 
@@ -106,6 +108,9 @@ class any_way {
     how.ctx = &pool_;
     how.concurrency = in.below(2) == 1 ? pool_.threads : 0;
   }
+  any_way(any_way const&) = delete;
+  any_way& operator=(any_way const&) = delete;
+  ~any_way() { fuzz::lent_calls += pool_.calls; }
 
   way how;
 

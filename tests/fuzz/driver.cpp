@@ -1,6 +1,8 @@
 // Runs a fuzz target without libFuzzer: on the files it is given, and on random inputs, the same in every run. An input that ends the
 // program is left in the file "find".
-//   <program> [--random=<count>] [--first=<number>] [file...]    random inputs have numbers, from 0 on if no other is said
+//   <program> [--random=<count>] [--first=<number>] [--lent=<count>] [file...]
+// Random inputs have numbers, from 0 on if no other is said. At least so many calls of parallel_for are expected, if it is said.
+#include "fuzz/choices.hpp"
 #include "support/random.hpp"
 
 #include <csignal>
@@ -54,11 +56,11 @@ bool is_option(std::string const& argument, std::string const& name, long long& 
 }  // namespace
 
 int main(int argc, char** argv) {
-  long long first = 0, count = 0, files = 0;
+  long long first = 0, count = 0, lent = 0, files = 0;
   std::signal(SIGABRT, keep_find);
   for (int i = 1; i < argc; ++i) {
     std::string const argument = argv[i];
-    if (is_option(argument, "random", count) || is_option(argument, "first", first)) continue;
+    if (is_option(argument, "random", count) || is_option(argument, "first", first) || is_option(argument, "lent", lent)) continue;
     if (!run_file(argument)) {
       std::fprintf(stderr, "%s cannot be read\n", argv[i]);
       return 2;
@@ -66,5 +68,6 @@ int main(int argc, char** argv) {
     ++files;
   }
   for (long long i = first; i < first + count; ++i) run_random(static_cast<std::uint64_t>(i));
-  std::printf("%lld files and %lld random inputs, no finding\n", files, count);
+  std::printf("%lld files and %lld random inputs, no finding; %lld calls of parallel_for\n", files, count, fuzz::lent_calls.load());
+  return fuzz::lent_calls < lent;
 }

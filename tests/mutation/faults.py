@@ -66,6 +66,7 @@ FAULTS = [
     ("schedule: a block has channels after the last", "src/op/schedule.cpp", "smaller(block_channels, channels - channel)", "block_channels"),
     ("chunks: the count of what is merged is wrong", "src/op/reduce.hpp", "before - selected_.before(g, g.cut.first_chunk(segment)), count", "before, count"),
     ("parallel: a task may run twice", "src/op/parallel.hpp", "i >= j.tasks || !j.claim(i)", "i >= j.tasks"),
+    ("parallel: small loops wake threads", "src/op/parallel.hpp", "threads == 1 || bytes < serial_bytes", "threads == 1"),
     ("parallel: what the executor left is not done", "src/op/parallel.hpp", "for (std::size_t i = 0; i < j.tasks; ++i) job::run(&j, i);", ""),
     ("workspace: no room to align it", "src/op/arena.hpp", "used_ + alignment - 1;", "used_;"),
     ("cumulative: the new batch is not counted", "src/op/channel.hpp", "(*num_batches) + 1)", "(*num_batches) + 2)"),
