@@ -2,6 +2,7 @@
 // floating-point environment.
 #include "capi_call.hpp"
 #include "support/executors.hpp"
+#include "support/isas.hpp"
 
 #include <gtest/gtest.h>
 
@@ -10,6 +11,7 @@
 #include <cmath>
 #include <csignal>
 #include <cstdlib>
+#include <limits>
 #include <thread>
 
 #include <pthread.h>
@@ -26,16 +28,24 @@ using capi::call;
 using capi::operation;
 using capi::operations;
 
-// Small, with tails, and large enough to be shared out.
-std::vector<renorm_desc> const descs = capi::every_layout_and_dtype({{3, 37, 49}, {24, 16, 196}});
+// Short and long planes, with tails and without; the second is large enough to be shared out.
+std::vector<renorm_desc> const small = capi::every_layout_and_dtype({{3, 37, 49}, {2, 16, 196}});
+std::vector<renorm_desc> const large = capi::every_layout_and_dtype({{24, 16, 196}});
 
-template <class F> void for_each_call(F const& test) {
+template <class F> void for_each_call(std::vector<renorm_desc> const& descs, F const& test) {
   for (operation const& op : operations())
     for (renorm_desc const& desc : descs) {
       SCOPED_TRACE(capi::describe(op, desc));
       test(op, desc);
     }
 }
+
+class Process : public renorm_test::IsaTest {
+ protected:
+  template <class F> void for_each_isa_and_call(F const& test) {
+    for_each_isa([&] { for_each_call(small, test); });
+  }
+};
 
 capi::results usual(operation const& op, renorm_desc const& desc) {
   call c(op, desc);
@@ -62,27 +72,30 @@ template <class Body> bool in_a_child(Body const& body) {
 }
 
 // The parent has used its threads, too; the child makes its own.
-TEST(Process, ForkedChildrenGiveTheSameBits) {
+TEST_F(Process, ForkedChildrenGiveTheSameBits) {
   renorm_test::executor pool(3);
-  for_each_call([&](operation const& op, renorm_desc const& desc) {
+  auto const check = [&](operation const& op, renorm_desc const& desc) {
     capi::results const expected = usual(op, desc);
     EXPECT_TRUE(gives(expected, op, desc, &pool));
     EXPECT_TRUE(in_a_child([&] { return gives(expected, op, desc) && gives(expected, op, desc, &pool); }));
-  });
+  };
+  for_each_call(small, check);
+  EXPECT_EQ(pool.calls, 0);
+  for_each_call(large, check);
+  EXPECT_GT(pool.calls, 0);
 }
 
 // A child has the text and the limit of its parent, and changes its own alone.
-TEST(Process, ForkedChildrenHaveTheirOwnSettings) {
-  renorm_isa const limit = renorm_active_isa();
+TEST_F(Process, ForkedChildrenHaveTheirOwnSettings) {
   renorm_set_max_isa(-1);
   std::string const text = capi::last_error();
   EXPECT_TRUE(in_a_child([&] {
-    bool const inherited = renorm_active_isa() == limit && capi::last_error() == text;
+    bool const inherited = renorm_active_isa() == limit_ && capi::last_error() == text;
     renorm_set_max_isa(RENORM_ISA_SCALAR);
     renorm_desc_init(nullptr, 0);
     return inherited && renorm_active_isa() == RENORM_ISA_SCALAR;
   }));
-  EXPECT_EQ(renorm_active_isa(), limit);
+  EXPECT_EQ(renorm_active_isa(), limit_);
   EXPECT_EQ(capi::last_error(), text);
 }
 
@@ -102,12 +115,12 @@ template <class Body> void on_thread_with_stack(std::size_t bytes, Body const& b
 }
 
 // The call alone is on the small stack: the machinery around it is the test's. On AArch64 glibc makes no stack below 128 KB.
-TEST(Process, AStackOf64KilobytesIsEnough) {
+TEST_F(Process, AStackOf64KilobytesIsEnough) {
 #if !defined(__OPTIMIZE__) || defined(RENORM_SANITIZED)
   GTEST_SKIP() << "unrolled loops that are not optimised have larger frames, and so has what sanitizers watch";
 #endif
   std::size_t const stack = std::max<std::size_t>(64 * 1024, PTHREAD_STACK_MIN);
-  for_each_call([&](operation const& op, renorm_desc const& desc) {
+  for_each_isa_and_call([=](operation const& op, renorm_desc const& desc) {
     capi::results const expected = usual(op, desc);
     call c(op, desc);
     renorm_status status = RENORM_ERROR_NULL;
@@ -117,8 +130,8 @@ TEST(Process, AStackOf64KilobytesIsEnough) {
   });
 }
 
-TEST(Process, SignalsMayBeBlockedAndStaySo) {
-  for_each_call([](operation const& op, renorm_desc const& desc) {
+TEST_F(Process, SignalsMayBeBlockedAndStaySo) {
+  for_each_call(small, [](operation const& op, renorm_desc const& desc) {
     capi::results const expected = usual(op, desc);
     bool same = false, still_blocked = true;
     std::thread([&] {
@@ -156,22 +169,100 @@ class with_control {
   std::uint32_t before_ = control();
 };
 
-TEST(Process, FlushedDenormalsStayFlushedAndChangeNoOtherNumber) {
-  for_each_call([](operation const& op, renorm_desc const& desc) {
+// c.run() with denormals set to be flushed.
+void run_flushing(call const& c) {
+  std::uint32_t const flushing = control() | denormals_are_zero;
+  with_control const set(flushing);
+  EXPECT_EQ(c.run(), RENORM_OK);
+  EXPECT_EQ(control(), flushing);
+}
+
+TEST_F(Process, FlushedDenormalsStayFlushedAndChangeNoOtherNumber) {
+  for_each_isa_and_call([](operation const& op, renorm_desc const& desc) {
     capi::results const expected = usual(op, desc);
     call c(op, desc);
-    std::uint32_t const flushing = control() | denormals_are_zero;
-    with_control const set(flushing);
-    EXPECT_EQ(c.run(), RENORM_OK);
-    EXPECT_EQ(control(), flushing);
+    run_flushing(c);
     EXPECT_TRUE(c.outputs() == expected);
   });
 }
 
+std::vector<double> numbers(call const& c, capi::field const& f, renorm_desc const& desc) {
+  std::size_t const count = c.length(f.name);
+  void const* const data = c.pointer(f.name);
+  if (capi::element_size(f.size, desc) == sizeof(double))
+    return {static_cast<double const*>(data), static_cast<double const*>(data) + count};
+  return {static_cast<float const*>(data), static_cast<float const*>(data) + count};
+}
+
+// Results that are numbers.
+template <class F> void for_each_result(call const& c, F const& f) {
+  for (capi::field const& field : c.op.fields)
+    if (field.written() && !field.integers() && c.pointer(field.name) != nullptr) {
+      SCOPED_TRACE(field.name);
+      f(field);
+    }
+}
+
+// The smallest number of the array's type that is not denormal.
+double smallest_normal(capi::field const& f, renorm_desc const& desc) {
+  return capi::element_size(f.size, desc) == sizeof(float) ? double(std::numeric_limits<float>::min()) : std::numeric_limits<double>::min();
+}
+
+// A part of that into every seventh element of each input but sigma, which divides.
+void spread(call& c, renorm_desc const& desc, double part) {
+  for (capi::field const& f : c.op.fields) {
+    bool const read = f.how != capi::use::output && c.pointer(f.name) != nullptr, number = !f.integers() && f.size != capi::extent::mask;
+    if (!read || !number || std::string(f.name) == "sigma") continue;
+    for (std::size_t i = 3; i < c.length(f.name); i += 7) c.set_value(f.name, i, part * smallest_normal(f, desc));
+  }
+}
+
+// Results that may be inputs as they are: dy where the activation lets it through, and in double the mean and the sums of one group.
+bool may_be_copied(std::string const& result) { return result == "dz" || result == "center" || result == "dbeta"; }
+
+TEST_F(Process, FlushedDenormalInputsAreZeroUnlessCopied) {
+  for_each_isa_and_call([](operation const& op, renorm_desc const& desc) {
+    call zeros(op, desc), kept(op, desc), flushed(op, desc);
+    spread(zeros, desc, 0);
+    spread(kept, desc, 0.25);
+    spread(flushed, desc, 0.25);
+    EXPECT_EQ(zeros.run(), RENORM_OK);
+    EXPECT_EQ(kept.run(), RENORM_OK);
+    run_flushing(flushed);
+    for_each_result(flushed, [&](capi::field const& f) {
+      std::vector<double> const of_zeros = numbers(zeros, f, desc), as_is = numbers(kept, f, desc), got = numbers(flushed, f, desc);
+      for (std::size_t i = 0; i < got.size(); ++i) {
+        double const want = std::abs(of_zeros[i]) < smallest_normal(f, desc) ? 0 : of_zeros[i];
+        ASSERT_TRUE(got[i] == want || (may_be_copied(f.name) && got[i] == as_is[i])) << i << ": " << got[i] << ", not " << want;
+      }
+    });
+  });
+}
+
+TEST_F(Process, FlushedResultsAreNotDenormal) {
+  std::ptrdiff_t kept_denormals = 0;
+  for_each_isa_and_call([&](operation const& op, renorm_desc const& desc) {
+    call kept(op, desc), flushed(op, desc);
+    spread(kept, desc, 1);
+    spread(flushed, desc, 1);
+    EXPECT_EQ(kept.run(), RENORM_OK);
+    run_flushing(flushed);
+    for_each_result(flushed, [&](capi::field const& f) {
+      auto const denormals = [&](call const& c) {
+        std::vector<double> const all = numbers(c, f, desc);
+        return std::count_if(all.begin(), all.end(), [&](double v) { return v != 0 && std::abs(v) < smallest_normal(f, desc); });
+      };
+      kept_denormals += denormals(kept);
+      EXPECT_EQ(denormals(flushed), 0);
+    });
+  });
+  EXPECT_GT(kept_denormals, 0);
+}
+
 // No rounding mode but to nearest is promised bits: results are near the usual ones all the same.
-TEST(Process, RoundingModesStayAndResultsAreClose) {
+TEST_F(Process, RoundingModesStayAndResultsAreClose) {
   for (int const mode : {FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO})
-    for_each_call([=](operation const& op, renorm_desc const& desc) {
+    for_each_isa_and_call([=](operation const& op, renorm_desc const& desc) {
       call nearest(op, desc), c(op, desc);
       EXPECT_EQ(nearest.run(), RENORM_OK);
       std::fesetround(mode);
@@ -181,15 +272,14 @@ TEST(Process, RoundingModesStayAndResultsAreClose) {
       std::fesetround(FE_TONEAREST);
       EXPECT_EQ(status, RENORM_OK);
       EXPECT_EQ(after, before);
-      for (capi::field const& f : op.fields) {
-        if (!f.written() || f.size == capi::extent::one || c.pointer(f.name) == nullptr) continue;
+      for_each_result(c, [&](capi::field const& f) {
         // A directed rounding of each of the m additions of a sum; a difference of large terms is counted with these.
+        std::vector<double> const want = numbers(nearest, f, desc), got = numbers(c, f, desc);
         double scale = 1;
-        for (std::size_t i = 0; i < c.length(f.name); ++i) scale = std::max(scale, std::abs(nearest.value(f.name, i)));
+        for (double const v : want) scale = std::max(scale, std::abs(v));
         double const bound = scale * static_cast<double>(desc.n * desc.s) * std::ldexp(1.0, desc.dtype == RENORM_F64 ? -52 : -23);
-        for (std::size_t i = 0; i < c.length(f.name); ++i)
-          ASSERT_NEAR(c.value(f.name, i), nearest.value(f.name, i), bound) << f.name << '[' << i << ']';
-      }
+        for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], want[i], bound) << i;
+      });
     });
 }
 
