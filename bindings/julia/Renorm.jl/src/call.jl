@@ -115,7 +115,7 @@ end
     Renorm.Workspace()
 
 Memory that calls use instead of allocating their own: `workspace = Renorm.Workspace()` in any call. It grows to what a call needs
-and stays that large, so the next call of the kind allocates nothing. One call at a time: another one throws.
+and stays that large, so the next call of the kind finds it there. One call at a time: another one throws.
 """
 mutable struct Workspace
     memory::Vector{UInt8}

@@ -30,7 +30,8 @@ keep(saved::Saved, options) = saved.options = options
     Renorm.train!(y, x; gamma, beta, running_mean, running_var, num_batches, saved, nonfinite, mask, z, executor, workspace, options...)
 
 Forward in training: `y = gamma*(r*(x - mean)/sigma + d) + beta` with the statistics of the batch, and the update of the running
-statistics. Returns `y`, which may be `x` or `z`. Allocates nothing, if it has a [`Renorm.Workspace`](@ref) that has been used before.
+statistics. Returns `y`, which may be `x` or `z`. On the calling thread, that is, without `executor`, it allocates nothing if it has a
+[`Renorm.Workspace`](@ref) that has been used before.
 
 - `gamma`, `beta`: a `Vector` with a value per channel, or `nothing` for 1 and 0
 - `running_mean`, `running_var`: both or neither; updated. Batch renorm (`renorm = true`) needs them

@@ -26,10 +26,25 @@ plain() = Renorm.train!(y, x)
 groups() = Renorm.train!(y, x; saved = grouped, groups = 2, mask = mask, workspace = workspace)
 groups_backward() = Renorm.backward!(dx, dy, x, grouped; mask = lengths, workspace = workspace)
 
+const z, dz, of_fused = pattern(Float32, 8, 8, 16, 2; seed = 5), similar(x), Renorm.Saved(16)
+fused_train() = Renorm.train!(y, x; gamma = gamma, beta = beta, saved = of_fused, z = z, workspace = workspace, relu = true)
+relu_train() = Renorm.train!(y, x; workspace = workspace, relu = true)
+add_train() = Renorm.train!(y, x; z = z, workspace = workspace)
+fused_inference() = Renorm.inference!(y, x, mean, var; gamma = gamma, beta = beta, z = z, workspace = workspace, relu = true)
+fused_backward() = Renorm.backward!(dx, dy, x, of_fused; gamma = gamma, beta = beta, dgamma = dgamma, dbeta = dbeta, z = z, dz = dz,
+                                    workspace = workspace)
+fused_inference_backward() = Renorm.inference_backward!(dx, dy, x, mean, var; gamma = gamma, beta = beta, dgamma = dgamma, dbeta = dbeta,
+                                                        z = z, dz = dz, workspace = workspace, relu = true)
+fused_apply() = Renorm.apply!(y, x, map; z = z, workspace = workspace, relu = true)
+fused_reduce() = Renorm.backward_reduce!(sums, dy, x, of_fused; gamma = gamma, beta = beta, z = z, workspace = workspace)
+fused_apply_sums() = Renorm.backward_apply!(dx, dy, x, of_fused, sums; gamma = gamma, beta = beta, dgamma = dgamma, dbeta = dbeta, z = z,
+                                            dz = dz, workspace = workspace)
+
 allocated(call) = (call(); call(); @allocated call())
 
 @testset "$call" for call in [train, inference, backward, inference_backward, moments_of, merged, update, correction, coefficients, frozen,
-                              apply, reduce_sums, apply_sums, plain, groups, groups_backward]
+                              apply, reduce_sums, apply_sums, plain, groups, groups_backward, fused_train, relu_train, add_train,
+                              fused_inference, fused_backward, fused_inference_backward, fused_apply, fused_reduce, fused_apply_sums]
     @test allocated(call) == 0
 end
 @test allocated(() -> Renorm.Saved(16)) > 0
