@@ -217,27 +217,38 @@ function backward_apply(dy::Array{T}, x::Array{T}, saved::Saved, sums::Sums; gam
 end
 
 """
-    (scale, weights, bias) = Renorm.fold(running_mean, running_var; gamma, beta, weights, bias, options...)
+    Renorm.fold!((scale = ..., weights = ..., bias = ...), running_mean, running_var; gamma, beta, weights, bias, options...)
 
-[`Renorm.inference`](@ref) folded into the layer before it, as new arrays: `scale = gamma/sigma`, `weights = scale*weights`,
-`bias = scale*(bias - running_mean) + beta`. The output channels of `weights` are the last dimension, as in Flux's `Conv`, or with
-`layout = Renorm.CWHN` the first, as in its `Dense`. Without weights, `y = scale*x + bias` is the map of inference, and `weights` `nothing`.
+[`Renorm.inference`](@ref) folded into the layer before it: `scale = gamma/sigma`, `weights = scale*weights`,
+`bias = scale*(bias - running_mean) + beta`. Writes, and returns, the arrays of its first argument, of which any may be `nothing`;
+`weights` and `bias` there may be those of the layer, the keywords. The output channels of `weights` are the last dimension, as in Flux's
+`Conv`, or with `layout = Renorm.CWHN` the first, as in its `Dense`. Without weights, `y = scale*x + bias` is the map of inference.
 """
-function fold(running_mean::Vector{R}, running_var::Vector{R}; gamma = nothing, beta = nothing, weights = nothing, bias = nothing,
-              options...) where {R<:Element}
+function fold!(folded::NamedTuple{(:scale, :weights, :bias)}, running_mean::Vector{R}, running_var::Vector{R}; gamma = nothing,
+               beta = nothing, weights = nothing, bias = nothing, options...) where {R<:Element}
     o, c = Options(; options...), length(running_mean)
-    T = element_type(R, weights)
-    P = element_type(T, gamma, beta, bias)
     size_of, s = weights === nothing ? ((), 0) : (size(weights), div(length(weights), max(c, 1)))
     weights === nothing || outputs(weights, o.layout) == c || wrong_size(:weights, weights, "one with $c outputs")
-    folded = (scale = Vector{P}(undef, c), weights = weights === nothing ? nothing : similar(weights), bias = Vector{P}(undef, c))
-    problem = Problem(T, size_of, (1, c, s), o; parameters = (gamma, beta, bias, folded.bias), running = (running_mean,))
+    problem = Problem(element_type(R, weights), size_of, (1, c, s), o; parameters = (gamma, beta, bias, folded.scale, folded.bias),
+                      running = (running_mean,))
     arrays = (gamma = gamma, beta = beta, running_mean = running_mean, running_var = running_var, weights = weights, bias = bias,
               scale = folded.scale, folded_weights = folded.weights, folded_bias = folded.bias)
     call(C.renorm_fold_args, problem, arrays, nothing, nothing)
     return folded
 end
 outputs(weights, layout) = size(weights, layout == WHCN ? ndims(weights) : 1)
+
+"""
+    (scale, weights, bias) = Renorm.fold(running_mean, running_var; gamma, beta, weights, bias, options...)
+
+[`Renorm.fold!`](@ref) into new arrays; `weights` is `nothing` if none are given.
+"""
+function fold(running_mean::Vector{R}, running_var::Vector{R}; gamma = nothing, beta = nothing, weights = nothing, bias = nothing,
+              options...) where {R<:Element}
+    P, c = element_type(element_type(R, weights), gamma, beta, bias), length(running_mean)
+    folded = (scale = Vector{P}(undef, c), weights = weights === nothing ? nothing : similar(weights), bias = Vector{P}(undef, c))
+    return fold!(folded, running_mean, running_var; gamma = gamma, beta = beta, weights = weights, bias = bias, options...)
+end
 
 """
     rmax, dmax = Renorm.ramp(step; warm = 5000, rmax_end = 40000, dmax_end = 25000, rmax = 3, dmax = 5)

@@ -22,6 +22,9 @@ frozen() = Renorm.coefficients!(map, mean, var; gamma = gamma, beta = beta)
 apply() = Renorm.apply!(y, x, map; workspace = workspace)
 reduce_sums() = Renorm.backward_reduce!(sums, dy, x, saved; workspace = workspace)
 apply_sums() = Renorm.backward_apply!(dx, dy, x, saved, sums; gamma = gamma, dgamma = dgamma, dbeta = dbeta, workspace = workspace)
+const weights = pattern(Float32, 3, 3, 8, 16)
+const folded = (scale = similar(gamma), weights = similar(weights), bias = similar(beta))
+fold() = Renorm.fold!(folded, mean, var; gamma = gamma, beta = beta, weights = weights, bias = beta)
 plain() = Renorm.train!(y, x)
 groups() = Renorm.train!(y, x; saved = grouped, groups = 2, mask = mask, workspace = workspace)
 groups_backward() = Renorm.backward!(dx, dy, x, grouped; mask = lengths, workspace = workspace)
@@ -43,7 +46,7 @@ fused_apply_sums() = Renorm.backward_apply!(dx, dy, x, of_fused, sums; gamma = g
 allocated(call) = (call(); call(); @allocated call())
 
 @testset "$call" for call in [train, inference, backward, inference_backward, moments_of, merged, update, correction, coefficients, frozen,
-                              apply, reduce_sums, apply_sums, plain, groups, groups_backward, fused_train, relu_train, add_train,
+                              apply, reduce_sums, apply_sums, fold, plain, groups, groups_backward, fused_train, relu_train, add_train,
                               fused_inference, fused_backward, fused_inference_backward, fused_apply, fused_reduce, fused_apply_sums]
     @test allocated(call) == 0
 end

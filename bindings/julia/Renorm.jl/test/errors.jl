@@ -191,6 +191,18 @@ end
     @test_throws ArgumentError Renorm.fold(mean, var; weights = view(ones(Float32, 4, 2), :, :), layout = Renorm.CWHN)
     @test_throws Exception Renorm.fold(mean, var; weights = fill(1.0f0))
     refused(() -> Renorm.fold(mean, var; eps = NaN), C.RENORM_ERROR_VALUE, "eps")
+
+    into(scale, weights, bias; keywords...) = Renorm.fold!((scale = scale, weights = weights, bias = bias), mean, var; keywords...)
+    weights = ones(Float32, 3, 4)
+    @test_throws DimensionMismatch into(nothing, nothing, ones(Float32, 3))
+    @test_throws DimensionMismatch into(ones(Float32, 3), nothing, nothing)
+    @test_throws DimensionMismatch into(nothing, ones(Float32, 2, 4), nothing; weights = weights)
+    @test_throws DimensionMismatch into(nothing, ones(Float32, 3, 4), nothing)
+    @test_throws ArgumentError into(ones(Float32, 4), nothing, ones(4))
+    @test_throws ArgumentError into(nothing, ones(3, 4), nothing; weights = weights)
+    @test_throws MethodError Renorm.fold!((bias = mean,), mean, var)
+    refused(() -> into(mean, nothing, nothing), C.RENORM_ERROR_ALIAS, "args->scale overlaps args->running_mean")
+    @test mean == zeros(Float32, 4) && weights == ones(Float32, 3, 4)
 end
 
 @testset "RENORM_MAX_ISA of an unknown name" begin

@@ -251,4 +251,11 @@ end
     @test Renorm.fold(mean, var; weights = dense, layout = Renorm.CWHN, keywords...).weights == dense .* scale
     @test Renorm.fold(mean, var; eps = 0) == (scale = T[0.5, 2], weights = nothing, bias = T[-0.5, -4])
     @test_throws DimensionMismatch Renorm.fold(mean, var; weights = ones(T, 3, 5))
+
+    want = Renorm.fold(mean, var; weights = conv, keywords...)
+    folded = (scale = similar(mean), weights = similar(conv), bias = similar(bias))
+    @test Renorm.fold!(folded, mean, var; weights = conv, keywords...) === folded && folded == want
+    @test Renorm.fold!((scale = nothing, weights = conv, bias = bias), mean, var; weights = conv, keywords...) ===
+          (scale = nothing, weights = conv, bias = bias)
+    @test (conv, bias) == (want.weights, want.bias)
 end
