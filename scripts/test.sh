@@ -101,9 +101,14 @@ sanitize() {
   run_tests "$build" --label-regex reduced "$@"
 }
 
-# bits <command...>: the hashes of results that tests/bits_test prints, the command being how to run it.
+# bits <command...>: the hashes of results that tests/bits_test prints, the command being how to run it. Fails as the test does: where
+# instruction sets disagree it prints the lines of one of them.
 bits() {
-  "$@" --gtest_filter=Bits.Hash | grep '^bits'
+  if ! "$@" --gtest_filter=Bits.Hash >"$work/printed"; then
+    cat "$work/printed" >&2
+    return 1
+  fi
+  grep '^bits' "$work/printed"
 }
 
 # run <job>: a job that stops before its end counts as one failure.

@@ -11,6 +11,7 @@
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
+#include <map>
 
 namespace renorm_test {
 namespace {
@@ -83,29 +84,42 @@ std::string describe(renorm_desc const& d) {
   std::string const parts = d.groups > 1 || d.mask_kind != 0 ? " groups " + std::to_string(d.groups) + " order " +
                                                                    std::to_string(d.group_order) + " mask " + std::to_string(d.mask_kind)
                                                              : "";
-  return std::string(d.dtype == RENORM_F32 ? "f32 " : "f64 ") + (d.layout == RENORM_NCHW ? "nchw " : "nhwc ") + extents + parts +
+  std::string const epilogue = d.epilogue == RENORM_EPILOGUE_NONE ? "" : " epilogue " + std::to_string(d.epilogue);
+  return std::string(d.dtype == RENORM_F32 ? "f32 " : "f64 ") + (d.layout == RENORM_NCHW ? "nchw " : "nhwc ") + extents + parts + epilogue +
          " flags " + std::to_string(d.flags);
 }
 
-// Every step of every shape: body(problem, step), step being train or infer.
+// A problem of every shape, element type and layout.
+template <class Body> void for_each_problem(std::vector<extents> const& shapes, Body const& body) {
+  for (extents const& e : shapes)
+    for (std::size_t i = 0; i < tensor_kinds; ++i) body(mixed_problem(make_desc(e, i), static_cast<std::uint64_t>(e.n + e.c + e.s) + i));
+}
+
+// Every step of every problem: body(problem, step), step being train or infer.
 template <class Body>
 void for_each_step(std::vector<extents> const& shapes, std::vector<std::uint32_t> const& flags_of_training, Body const& body) {
-  for (extents const& e : shapes)
-    for (std::size_t i = 0; i < tensor_kinds; ++i) {
-      problem p = mixed_problem(make_desc(e, i), static_cast<std::uint64_t>(e.n + e.c + e.s) + i);
-      body(p, infer);
-      for (std::uint32_t flags : flags_of_training) {
-        p.desc.flags = flags;
-        body(p, train);
-      }
+  for_each_problem(shapes, [&](problem p) {
+    body(p, infer);
+    for (std::uint32_t flags : flags_of_training) {
+      p.desc.flags = flags;
+      body(p, train);
     }
+  });
 }
 
 // The same for batches in parts.
-template <class Body> void for_each_step_in_parts(Body const& body) {
-  for_each_step(shapes_to_part(), {RENORM_FLAG_BATCH_RENORM | RENORM_FLAG_UNBIASED_RUNNING}, [&](problem const& p, auto const& step) {
+template <class Body> void for_each_step_in_parts(std::vector<extents> const& shapes, Body const& body) {
+  for_each_step(shapes, {RENORM_FLAG_BATCH_RENORM | RENORM_FLAG_UNBIASED_RUNNING}, [&](problem const& p, auto const& step) {
     for (partition const& parts : partitions()) body(parts.of(p), step);
   });
+}
+
+constexpr renorm_epilogue epilogues[] = {RENORM_EPILOGUE_RELU, RENORM_EPILOGUE_ADD, RENORM_EPILOGUE_ADD_RELU};
+
+problem with_epilogue(problem p, renorm_epilogue epilogue) {
+  p.desc.epilogue = epilogue;
+  if (p.add()) p.z.assign(p.dy.rbegin(), p.dy.rend());
+  return p;
 }
 
 // SSE2 has no fused multiply-add, and bits of its own.
@@ -136,7 +150,7 @@ TEST_F(Bits, AreTheSameOnEveryIsa) {
     });
   };
   for_each_step(shapes(), variants(), check);
-  for_each_step_in_parts(check);
+  for_each_step_in_parts(shapes_to_part(), check);
 }
 
 TEST_F(Bits, AreTheSameOnAnyThreads) {
@@ -161,16 +175,14 @@ TEST_F(Bits, AreTheSameOnAnyThreads) {
   for_each_step(shapes(), variants(), check);
   EXPECT_GT(calls, 0);
   calls = 0;
-  for_each_step_in_parts(check);
+  for_each_step_in_parts(shapes_to_part(), check);
   EXPECT_GT(calls, 0);
 }
 
 TEST_F(Bits, OfEpiloguesAreTheSameOnEveryIsaAndOnAnyThreads) {
-  for_each_step_in_parts([&](problem const& plain, auto const& step) {
-    for (renorm_epilogue epilogue : {RENORM_EPILOGUE_RELU, RENORM_EPILOGUE_ADD, RENORM_EPILOGUE_ADD_RELU}) {
-      problem p = plain;
-      p.desc.epilogue = epilogue;
-      if (p.add()) p.z.assign(p.dy.rbegin(), p.dy.rend());
+  for_each_step_in_parts(shapes_to_part(), [&](problem const& plain, auto const& step) {
+    for (renorm_epilogue epilogue : epilogues) {
+      problem const p = with_epilogue(plain, epilogue);
       for_each_isa_with(p, step, [&](values const& want) {
         expect_same_bits(step(p, {}), want);
         executor pool(3);
@@ -230,7 +242,7 @@ TEST_F(Bits, OfAMaskThatLeavesNothingOutAreThoseOfNoMask) {
 
 // A pivot that is masked would not make results wrong, but others.
 TEST_F(Bits, DoNotDependOnWhatIsMasked) {
-  for_each_step_in_parts([&](problem const& p, auto const& step) {
+  for_each_step_in_parts(shapes_to_part(), [&](problem const& p, auto const& step) {
     if (p.desc.mask_kind == RENORM_MASK_NONE) return;
     problem other = p;
     for (std::size_t i = 0; i < p.n(); ++i)
@@ -349,28 +361,59 @@ std::string hexadecimal(std::uint64_t v) {
   return digits;
 }
 
-// Prints a line for each element type, layout and operation, so that builds for other processors can be compared.
+std::uint64_t hash_of(values const& v) {
+  std::uint64_t hash = 0;
+  for_each_array([&](char const*, array const& a) { hash = hash_bits(a, hash); }, v);
+  return hash;
+}
+
+std::uint64_t hash_of(folded const& f) { return hash_bits(f.bias, hash_bits(f.weights, hash_bits(f.scale, 0))); }
+
+// A line for each result, and one for all so far at the end of each kind of them.
+std::vector<std::string> hashes_of_results() {
+  std::vector<extents> const whole = {{1, 1, 1}, {3, 17, 5}, {2, 3, 41}, {2, 64, 9}, {5, 37, 1}, {1, 1, 9001}};
+  std::vector<extents> const to_part = {{7, 17, 5}, {5, 37, 29}, {3, 1, 5001}};
+  std::vector<std::uint32_t> const variants = {0, RENORM_FLAG_UNBIASED | RENORM_FLAG_UNBIASED_RUNNING,
+                                               RENORM_FLAG_BATCH_RENORM | RENORM_FLAG_TRACK_SIGMA};
+  std::vector<std::string> lines;
+  std::uint64_t total = 0;
+  auto const add = [&](problem const& p, auto const& result, std::string const& name) {
+    std::uint64_t const hash = hash_of(result);
+    total = (total ^ hash) * 0x9e3779b97f4a7c15u;
+    lines.push_back(hexadecimal(hash) + ' ' + describe(p.desc) + ' ' + name);
+  };
+  auto const add_step = [&](problem const& p, auto const& step) { add(p, step(p, {}), step == infer ? "inference" : "training"); };
+  auto const add_total = [&] { lines.push_back(hexadecimal(total) + " total"); };
+
+  for_each_step(whole, variants, add_step);
+  add_total();
+  for_each_step_in_parts(to_part, [&](problem const& p, auto const& step) {
+    add_step(p, step);
+    for (renorm_epilogue epilogue : epilogues) add_step(with_epilogue(p, epilogue), step);
+  });
+  add_total();
+  for_each_problem(whole, [&](problem const& p) {
+    problem fused = with_epilogue(p, RENORM_EPILOGUE_ADD_RELU);
+    fused.desc.flags = RENORM_FLAG_BATCH_RENORM;
+    add(fused, train_in_shards(fused, {0, p.n() / 2, p.n()}), "shards");
+    add(p, fold(p), "fold");
+  });
+  add_total();
+  return lines;
+}
+
+// Prints them, so that builds by other compilers and for other processors can be compared: after "bits", or "bits-" and the name of an
+// instruction set that has bits of its own.
 TEST_F(Bits, Hash) {
-  std::vector<extents> const hashed_shapes = {{1, 1, 1}, {3, 17, 5}, {2, 3, 41}, {2, 64, 9}, {5, 37, 1}, {1, 1, 9001}};
-  std::vector<std::uint32_t> const hashed_variants = {0, RENORM_FLAG_UNBIASED | RENORM_FLAG_UNBIASED_RUNNING,
-                                                      RENORM_FLAG_BATCH_RENORM | RENORM_FLAG_TRACK_SIGMA};
-  std::vector<std::string> first;
-  for_each_promising_isa([&] {
-    std::vector<std::string> lines;
-    std::uint64_t total = 0;
-    for_each_step(hashed_shapes, hashed_variants, [&](problem const& p, auto const& step) {
-      std::uint64_t hash = 0;
-      values const got = step(p, {});
-      for_each_array([&](char const*, array const& a) { hash = hash_bits(a, hash); }, got);
-      total = (total ^ hash) * 0x9e3779b97f4a7c15u;
-      lines.push_back(hexadecimal(hash) + ' ' + describe(p.desc) + (step == infer ? " inference" : " training"));
-    });
-    lines.push_back(hexadecimal(total) + " total");
-    if (first.empty()) {
-      first = lines;
-      for (std::string const& line : lines) std::printf("bits %s\n", line.c_str());
-    }
-    EXPECT_EQ(lines, first);
+  std::map<std::string, std::vector<std::string>> printed;
+  for_each_isa([&] {
+    renorm_isa const isa = renorm_active_isa();
+    std::string const prefix = promises_bits(isa) ? "bits" : std::string("bits-") + renorm_isa_name(isa);
+    std::vector<std::string> const lines = hashes_of_results();
+    auto const [first, is_first] = printed.emplace(prefix, lines);
+    EXPECT_EQ(lines, first->second);
+    if (!is_first) return;
+    for (std::string const& line : lines) std::printf("%s %s\n", prefix.c_str(), line.c_str());
   });
 }
 

@@ -543,6 +543,23 @@ void update_running(problem const& p, std::int64_t count, array const& mean, arr
   running_var = memory.read_running(a.running_var);
 }
 
+folded fold(problem const& p) {
+  way const how;
+  step_memory memory(p, how);
+  auto a = make_args<renorm_fold_args>();
+  a.gamma = memory.params(p.gamma);
+  a.beta = memory.params(p.beta);
+  a.running_mean = memory.running(p.running_mean);
+  a.running_var = memory.running(p.running_var);
+  a.weights = memory.tensor(p.x);
+  a.bias = a.beta;
+  a.scale = memory.params();
+  a.folded_weights = memory.tensor();
+  a.folded_bias = memory.params();
+  RENORM_EXPECT_OK(renorm_fold(&p.desc, &a, nullptr));
+  return {memory.read_params(a.scale), memory.read_tensor(a.folded_weights), memory.read_params(a.folded_bias)};
+}
+
 values train_in_shards(problem const& p, std::vector<std::size_t> const& borders) {
   std::deque<shard> shards;
   for (std::size_t i = 0; i + 1 < borders.size(); ++i) shards.emplace_back(p, borders[i], borders[i + 1]);

@@ -29,6 +29,13 @@ values infer(problem const& p, way const& how = {});
 // A training step without groups on several machines, each with samples [borders[i], borders[i + 1]) of the batch, maybe none.
 values train_in_shards(problem const& p, std::vector<std::size_t> const& borders);
 
+struct folded {
+  array scale, weights, bias;
+};
+
+// renorm_fold, the weights being x and the bias beta.
+folded fold(problem const& p);
+
 // renorm_merge and renorm_update_running by themselves.
 void merge_moments(renorm_desc const& desc, std::int64_t& count, array& mean, array& m2, std::int64_t other_count, array const& other_mean,
                    array const& other_m2);
