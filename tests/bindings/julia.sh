@@ -1,9 +1,11 @@
 #!/bin/sh
-# julia.sh [prefix]: tests of Renorm.jl with the library that is installed in prefix, by default build/prefix: all with 2 threads, results
-# and threads with 1, threads with 8. Uses the julia of the command line if it works, or unpacks one into build/julia.
+# julia.sh [prefix]: tests of Renorm.jl with the library that is installed in prefix, by default build/prefix: all with 2 threads, golden
+# cases with 1 and each instruction set, threads with 1 and 8. Uses the julia of the command line if it works, or unpacks one into
+# build/julia.
 set -eu
 cd "$(dirname "$0")/../.."
 . scripts/dependencies.sh
+. tests/bindings/isas.sh
 
 need gcc
 prefix=$(cd "${1:-build/prefix}" && pwd)
@@ -32,5 +34,6 @@ run() {
   JULIA_NUM_THREADS=$threads "$julia" --startup-file=no --project="$package" "$package/test/runtests.jl" "$@"
 }
 run 2
-run 1 golden threads readme
+on_each_isa "$prefix/lib/librenorm.so.0" run 1 golden
+run 1 threads readme
 run 8 threads

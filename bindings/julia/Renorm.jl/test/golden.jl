@@ -303,3 +303,10 @@ const checks = Dict("bn_train" => check_training, "brn_train" => check_training,
 @testset "$name $T $layout" for (name, case) in cases, T in (Float32, Float64), layout in (Renorm.WHCN, Renorm.CWHN)
     checks[case.scalars["op"]](Run{T}(case, layout))
 end
+
+# That was the instruction set that the environment asks for, or the best one if the processor lacks it.
+@testset "at most RENORM_MAX_ISA" begin
+    best = Renorm.best_isa()
+    limit = get(ENV, "RENORM_MAX_ISA", string(best))
+    @test Renorm.active_isa().value == min(best.value, getfield(Renorm.C, Symbol("RENORM_ISA_", uppercase(limit))))
+end
