@@ -24,6 +24,6 @@ without_library() {
 
 installed cargo test
 on_each_isa "$prefix/lib/librenorm.so.0" installed cargo test -p renorm --test golden
-vendored cargo test -p renorm --features vendored --test golden
+on_each_isa "$prefix/lib/librenorm.so.0" vendored cargo test -p renorm --features vendored --test golden
 installed cargo clippy --all-targets -- -D warnings
 without_library cargo doc --no-deps
