@@ -26,6 +26,12 @@ if(RENORM_X86_64)
   list(APPEND RENORM_COMPILE_OPTIONS -march=x86-64 -mtune=generic)
 endif()
 
+# A library linked with fast math would switch denormals off in the whole process. These take back what a user's flags ask for: -O3
+# -Ofast, the others what they deny. They are put among the libraries, for CMake puts link options before CMAKE_SHARED_LINKER_FLAGS.
+include(CheckLinkerFlag)
+check_linker_flag(C -mno-daz-ftz RENORM_HAVE_NO_DAZ_FTZ)
+set(RENORM_LINK_OPTIONS -O3 -fno-fast-math -fno-unsafe-math-optimizations $<$<BOOL:${RENORM_HAVE_NO_DAZ_FTZ}>:-mno-daz-ftz>)
+
 # renorm_objects(<target> <sources...>): position independent objects, compiled once for the shared and the static library.
 function(renorm_objects target)
   add_library(${target} OBJECT ${ARGN})
@@ -70,8 +76,8 @@ function(renorm_link shared static name exports)
   target_compile_definitions(${static} INTERFACE RENORM_STATIC)
   set_target_properties(${shared} PROPERTIES
                         VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR} LINK_DEPENDS ${PROJECT_SOURCE_DIR}/${exports})
-  # A library linked with fast math would switch denormals off in the whole process.
-  target_link_options(${shared} PRIVATE -fno-fast-math -Wl,--version-script,${PROJECT_SOURCE_DIR}/${exports} -Wl,-z,now)
+  target_link_libraries(${shared} PRIVATE ${RENORM_LINK_OPTIONS})
+  target_link_options(${shared} PRIVATE -Wl,--version-script,${PROJECT_SOURCE_DIR}/${exports} -Wl,-z,now)
   if(NOT RENORM_SANITIZED) # clang links the runtime of a sanitizer to programs alone
     target_link_options(${shared} PRIVATE -Wl,-z,defs)
   endif()
