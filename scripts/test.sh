@@ -64,7 +64,7 @@ install_native() {
   cmake --install build --prefix build/prefix >/dev/null
 }
 
-# run_tests <build> <ctest options...>: counts what passed and failed, and goes on. A run that ctest calls failed without naming a
+# run_tests <build> <ctest options...>: counts what passed and failed, names what was skipped, and goes on. A run that ctest calls failed without naming a
 # test, or that finds no test, counts as one failure.
 run_tests() {
   build=$1
@@ -74,6 +74,7 @@ run_tests() {
     ctest --test-dir "$build" --output-on-failure --no-tests=error --parallel "$threads" "$@" || status=$?
     echo "ctest status $status"
   } | tee "$work/log"
+  sed -n 's/^ *[0-9]*\/[0-9]* Test *#[0-9]*: \(.*[^ .]\)[ .]*\*\*\*Skipped.*/not run: \1/p' "$work/log" >>"$work/summary"
   awk '/^ *[0-9]+\/[0-9]+ Test/ && !/\*\*\*Skipped/ { if (/ Passed /) passed++; else failed++ }
        /^ctest status/ && $3 != 0 && !failed { failed++ }
        END { print passed + 0, failed + 0 }' "$work/log" >>"$results"
