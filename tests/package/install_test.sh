@@ -26,12 +26,13 @@ compile shared "$quickstart" $(pkg-config --cflags --libs renorm) | diff "$work/
 compile static "$quickstart" -static $(pkg-config --static --cflags --libs renorm) | diff "$work/quoted" -
 if [ -f "$PKG_CONFIG_PATH/renorm-openmp.pc" ]; then
   compile openmp "$here/consumer/openmp.c" $(pkg-config --cflags --libs renorm-openmp)
+  compile openmp_static "$here/consumer/openmp.c" -static $(pkg-config --static --cflags --libs renorm-openmp)
   openmp=ON
 else
   openmp=OFF
 fi
 
 CC=$cc CXX=/bin/false "$cmake" -S "$here/consumer" -B "$work/consumer" -D CMAKE_PREFIX_PATH="$work/moved" -D QUICKSTART="$quickstart" \
-  -D OPENMP=$openmp
+  -D QUOTED="$work/quoted" -D OPENMP=$openmp
 "$cmake" --build "$work/consumer"
 "$(dirname "$cmake")/ctest" --test-dir "$work/consumer" --output-on-failure
