@@ -8,9 +8,17 @@ rm -rf build/coverage/profiles
 LLVM_PROFILE_FILE="$PWD/build/coverage/profiles/%m.profraw" run_tests build/coverage --label-regex reduced
 llvm-profdata merge build/coverage/profiles/*.profraw -o build/coverage/profile
 
+# of_the_library <command of llvm-cov> <options...>
+of_the_library() {
+  llvm-cov "$@" build/coverage/librenorm.so -object build/coverage/librenorm_openmp.so -instr-profile build/coverage/profile src capi
+}
+
 coverage() {
-  llvm-cov report build/coverage/librenorm.so -object build/coverage/librenorm_openmp.so -instr-profile build/coverage/profile \
-    src capi | tee build/coverage/report
-  awk '/^TOTAL/ { exit !($10 + 0 >= 98 && $13 + 0 >= 90) }' build/coverage/report
+  of_the_library report | tee build/coverage/report
+  of_the_library export -format lcov | awk -v folder="$PWD/" -F '[:,]' '
+    /^SF:/ { file = substr($2, length(folder) + 1); lines = "" }
+    /^DA:/ && $3 == 0 { lines = lines " " $2 }
+    /^end_of_record/ && lines { print "no test reaches " file ":" lines }'
+  awk '/^TOTAL/ { enough = $10 + 0 >= 98 && $13 + 0 >= 90 } END { exit !enough }' build/coverage/report
 }
 check coverage
