@@ -1,8 +1,10 @@
-# all: the ABI is the baseline's, tests/abi/librenorm.abi, but for additions
-# A new baseline, once additions are there to stay: cp build/abi/librenorm.abi tests/abi/
+# all: the ABI is the baseline's, tests/abi/*.abi, but for additions
+# A new baseline, once additions are there to stay: cp build/abi/*.abi tests/abi/
 need g++ cmake make libxsimd-dev abigail-tools
-configure build/abi -D CMAKE_BUILD_TYPE=Debug -D CMAKE_CXX_FLAGS="-ffile-prefix-map=$PWD=." -D RENORM_BUILD_TESTS=OFF -D RENORM_OPENMP=OFF
-compile build/abi renorm
-abidw --headers-dir include --drop-private-types --exported-interfaces-only --no-comp-dir-path --no-corpus-path --no-show-locs \
-  --type-id-style hash --out-file build/abi/librenorm.abi build/abi/librenorm.so
-check abidiff --no-added-syms --suppressions tests/abi/additions.abignore tests/abi/librenorm.abi build/abi/librenorm.abi
+configure build/abi -D CMAKE_BUILD_TYPE=Debug -D CMAKE_CXX_FLAGS="-ffile-prefix-map=$PWD=." -D RENORM_BUILD_TESTS=OFF
+compile build/abi renorm renorm_openmp
+for library in librenorm librenorm_openmp; do
+  abidw --headers-dir include --drop-private-types --exported-interfaces-only --no-comp-dir-path --no-corpus-path --no-show-locs \
+    --type-id-style hash --out-file "build/abi/$library.abi" "build/abi/$library.so"
+  check abidiff --no-added-syms --suppressions tests/abi/additions.abignore "tests/abi/$library.abi" "build/abi/$library.abi"
+done
