@@ -16,7 +16,8 @@ using namespace bench;
 char const usage[] =
     "renorm_table [--op=...] [--layout=...] [--dtype=...] [--threads=...] [--shape=...] [--rounds=N] [--json=FILE]\n"
     "\n"
-    "  --op       of train, renorm_train, inference, backward, renorm_backward, renorm_step; all if not given\n"
+    "  --op       of train, renorm_train, inference, backward, renorm_backward, renorm_step, train_relu, train_add_relu, inference_relu,\n"
+    "             backward_relu; all if not given\n"
     "  --layout   of nchw, nhwc; both if not given\n"
     "  --dtype    of f32, f64; f32 if not given\n"
     "  --threads  numbers; 1 and all if not given\n"

@@ -18,8 +18,21 @@ floor_loops const& best_loops() {
   return floors_portable;
 }
 
+// What a thread does to its part of the tensors. z is where dy is.
+enum class pass {
+  read_x,
+  read_dy,
+  copy,  // reads x, writes y
+  triad  // reads x and dy, writes dx
+};
+
+struct floor_kind {
+  char const* name;
+  std::vector<pass> passes;
+};
+
 struct floor_run {
-  floor_kind kind;
+  std::vector<pass> passes;
   bool stream;
   std::size_t bytes;
   std::size_t threads;
@@ -43,27 +56,43 @@ struct floor_run {
     std::byte const* const x = static_cast<std::byte const*>(data->x.data()) + first;
     std::byte const* const dy = static_cast<std::byte const*>(data->dy.data()) + first;
     std::byte* const y = static_cast<std::byte*>(data->out.data()) + first;
-    if (kind == floor_kind::read_copy || kind == floor_kind::read2_triad) loops.read(x, size);
-    if (kind == floor_kind::read2_triad) loops.read(dy, size);
-    if (kind == floor_kind::copy || kind == floor_kind::read_copy) loops.copy(x, y, size, stream);
-    else loops.triad(x, dy, y, size, stream);
+    for (pass const p : passes) {
+      if (p == pass::read_x) loops.read(x, size);
+      if (p == pass::read_dy) loops.read(dy, size);
+      if (p == pass::copy) loops.copy(x, y, size, stream);
+      if (p == pass::triad) loops.triad(x, dy, y, size, stream);
+    }
     loops.finish();
   }
 };
 
+floor_kind const copy = {"copy", {pass::copy}};
+floor_kind const read_copy = {"read_copy", {pass::read_x, pass::copy}};
+floor_kind const triad = {"triad", {pass::triad}};
+floor_kind const read_triad = {"read_triad", {pass::read_x, pass::triad}};
+floor_kind const read2_triad = {"read2_triad", {pass::read_x, pass::read_dy, pass::triad}};
+
 // NHWC has all of x and dy between its reduction and its sweep, so both come from memory twice.
 std::vector<floor_kind> floors_of(spec const& s) {
-  floor_kind const of_backward = s.layout == RENORM_NCHW ? floor_kind::triad : floor_kind::read2_triad;
-  if (s.op == op::inference) return {floor_kind::copy};
-  if (s.op == op::renorm_step) return {floor_kind::read_copy, of_backward};
-  return {s.is_backward() ? of_backward : floor_kind::read_copy};
+  floor_kind const& of_backward = s.layout == RENORM_NCHW ? triad : read2_triad;
+  if (s.plain().op == op::inference) return {copy};
+  if (s.op == op::train_add_relu) return {read_triad};
+  if (s.op == op::renorm_step) return {read_copy, of_backward};
+  return {s.is_backward() ? of_backward : read_copy};
+}
+
+floor_run run_of(spec const& s, std::vector<pass> const& passes, bool stream) {
+  return {passes,
+          stream,
+          s.tensor_bytes(),
+          static_cast<std::size_t>(s.threads),
+          make_exec(s.threads),
+          shared_tensors(s.dtype, s.shape.values())};
 }
 
 call floor_call(spec const& s, bool stream) {
-  auto const data = shared_tensors(s.dtype, s.shape.values());
   std::vector<floor_run> runs;
-  for (floor_kind const kind : floors_of(s))
-    runs.push_back({kind, stream, s.tensor_bytes(), static_cast<std::size_t>(s.threads), make_exec(s.threads), data});
+  for (floor_kind const& kind : floors_of(s)) runs.push_back(run_of(s, kind.passes, stream));
   return [=] {
     for (floor_run const& run : runs) run();
   };
@@ -109,11 +138,13 @@ call two_pass_call(spec const& s, bool stream) {
 
 std::string floor_name(spec const& s) {
   std::string name;
-  for (floor_kind const kind : floors_of(s)) name += (name.empty() ? "" : "_") + std::string(name_of(floor_kinds, kind));
+  for (floor_kind const& kind : floors_of(s)) name += (name.empty() ? "" : "_") + std::string(kind.name);
   return name;
 }
 
 std::vector<call> floor_calls(spec const& s) { return {floor_call(s, false), floor_call(s, true)}; }
+
+call read_z_call(spec const& s) { return run_of(s, {pass::read_dy}, false); }
 
 std::vector<call> two_pass_calls(spec const& s) { return {two_pass_call(s, false), two_pass_call(s, true)}; }
 

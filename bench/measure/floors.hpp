@@ -10,23 +10,14 @@
 
 namespace bench {
 
-enum class floor_kind {
-  copy,        // read x, write y
-  read_copy,   // read x, then copy
-  triad,       // read x and dy, write dx
-  read2_triad  // read x, read dy, then triad
-};
-
-inline constexpr named<floor_kind> floor_kinds[] = {{"copy", floor_kind::copy},
-                                                    {"read_copy", floor_kind::read_copy},
-                                                    {"triad", floor_kind::triad},
-                                                    {"read2_triad", floor_kind::read2_triad}};
-
 // That of a step is two floors, one after the other.
 std::string floor_name(spec const& s);
 
 // The floor of s with plain and with non-temporal stores, in as many threads. The faster one is the limit.
 std::vector<call> floor_calls(spec const& s);
+
+// Reads z in as many threads, and writes nothing.
+call read_z_call(spec const& s);
 
 // Backward in NCHW has two passes, and this is what they could reach if they computed nothing: x and dy of a block of channels are read
 // in all samples, then triad goes over the same. Blocks are those of the library, in whole cache lines; one thread.

@@ -15,7 +15,8 @@ template <class T> struct normalization {
 
   explicit normalization(renorm_desc const& what) : desc(what) {}
 
-  void train(T const* x, T* y, renorm_exec const* exec) {
+  // z: what the epilogue adds, if it does.
+  void train(T const* x, T* y, renorm_exec const* exec, T const* z = nullptr) {
     renorm_train_args args = {};
     args.struct_size = sizeof args;
     args.x = x;
@@ -29,6 +30,7 @@ template <class T> struct normalization {
     args.r = r.data();
     args.d = d.data();
     args.count = &count;
+    args.z = z;
     require(renorm_train(&desc, &args, exec));
   }
 
@@ -51,6 +53,7 @@ template <class T> struct normalization {
     args.x = x;
     args.dy = dy;
     args.gamma = gamma.data();
+    args.beta = beta.data();
     args.mean = mean.data();
     args.sigma = sigma.data();
     args.r = r.data();

@@ -16,6 +16,7 @@ renorm_desc describe(spec const& s) {
   if (s.renormalizes()) desc.flags |= RENORM_FLAG_BATCH_RENORM;
   desc.layout = s.layout;
   desc.dtype = s.dtype;
+  desc.epilogue = s.epilogue();
   desc.n = s.shape.n;
   desc.c = s.shape.c;
   desc.s = s.shape.h * s.shape.w;
@@ -44,7 +45,7 @@ template <class T> class workload {
     exec_.workspace_bytes = workspace_.bytes();
   }
 
-  void train() { layer_.train(x_, out_, &exec_); }
+  void train() { layer_.train(x_, out_, &exec_, z_); }
   void inference() { layer_.inference(x_, out_, &exec_); }
   void backward() { layer_.backward(x_, dy_, out_, &exec_); }
   void step() {
@@ -59,12 +60,13 @@ template <class T> class workload {
   std::shared_ptr<tensors const> data_;
   T const* x_ = static_cast<T const*>(data_->x.data());
   T const* dy_ = static_cast<T const*>(data_->dy.data());
+  T const* z_ = static_cast<T const*>(data_->z().data());
   T* out_ = static_cast<T*>(data_->out.data());
 };
 
 template <class T> call call_of(spec const& s) {
   auto const made = std::make_shared<workload<T>>(s);
-  if (s.op == op::inference) return [=] { made->inference(); };
+  if (s.plain().op == op::inference) return [=] { made->inference(); };
   if (s.op == op::renorm_step) return [=] { made->step(); };
   if (!s.is_backward()) return [=] { made->train(); };
   made->train();

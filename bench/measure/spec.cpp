@@ -2,6 +2,14 @@
 
 namespace bench {
 
+fusion fusion_of(op what) {
+  if (what == op::train_relu) return {op::train, RENORM_EPILOGUE_RELU};
+  if (what == op::train_add_relu) return {op::train, RENORM_EPILOGUE_ADD_RELU};
+  if (what == op::inference_relu) return {op::inference, RENORM_EPILOGUE_RELU};
+  if (what == op::backward_relu) return {op::backward, RENORM_EPILOGUE_RELU};
+  return {what, RENORM_EPILOGUE_NONE};
+}
+
 std::vector<shape> const& shapes() {
   static std::vector<shape> const list = {
 #define RENORM_SHAPE(group, n, c, h, w) {#group, n, c, h, w},

@@ -8,6 +8,7 @@ namespace bench {
 namespace {
 
 std::vector<implementation> peers(spec const& s) {
+  if (s.epilogue() != RENORM_EPILOGUE_NONE) return {};
   std::vector<implementation> all;
 #ifdef RENORM_PEER_ONEDNN
   if (onednn_has(s)) all.push_back({"onednn", false, onednn_calls});
@@ -19,7 +20,6 @@ std::vector<implementation> peers(spec const& s) {
     all.push_back({"torch_smart", false, torch_smart_calls});
   }
 #endif
-  (void)s;
   return all;
 }
 

@@ -15,8 +15,8 @@ struct color {
   char const *implementation, *value;
 };
 
-color const colors[] = {
-    {"renorm", "#0b66c3"}, {"onednn", "#f08c2e"}, {"torch", "#d9534f"}, {"torch_py", "#a9a9a9"}, {"torch_smart", "#7d5ba6"}};
+color const colors[] = {{"renorm", "#0b66c3"},      {"onednn", "#f08c2e"}, {"torch", "#d9534f"},     {"torch_py", "#a9a9a9"},
+                        {"torch_smart", "#7d5ba6"}, {"plain", "#7fb0e0"},  {"plain_read", "#7fb0e0"}};
 
 char const* color_of(std::string const& implementation) {
   for (color const& c : colors)

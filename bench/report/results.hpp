@@ -15,7 +15,7 @@ struct entry {
 
 struct row {
   std::string shape;
-  std::vector<entry> entries;  // renorm first, then the peers
+  std::vector<entry> entries;  // renorm first, then the peers, or what stands in their place
 
   entry const& ours() const { return entries.front(); }
   entry const* best_peer() const;  // NULL: nobody took part
