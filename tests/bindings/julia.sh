@@ -26,14 +26,14 @@ fi
 sh tests/abi_dump.sh "$prefix/include" >"$work/abi"
 export RENORM_ABI_DUMP="$work/abi" JULIA_DEPOT_PATH="$work/depot" LD_LIBRARY_PATH="$prefix/lib"
 
-# run <threads> <test files...>
+# run <threads> <julia's optimisation> <test files...>
 run() {
-  threads=$1
-  shift
+  threads=$1 optimisation=$2
+  shift 2
   echo "julia, $threads threads"
-  JULIA_NUM_THREADS=$threads "$julia" --startup-file=no --project="$package" "$package/test/runtests.jl" "$@"
+  JULIA_NUM_THREADS=$threads "$julia" "$optimisation" --startup-file=no --project="$package" "$package/test/runtests.jl" "$@"
 }
-run 2
-on_each_isa "$prefix/lib/librenorm.so.0" run 1 golden
-run 1 threads readme
-run 8 threads
+run 2 -O2
+on_each_isa "$prefix/lib/librenorm.so.0" run 1 -O0 golden # most of it is compilation
+run 1 -O2 threads readme
+run 8 -O2 threads
