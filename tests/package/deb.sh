@@ -1,7 +1,7 @@
 #!/bin/sh
 # deb.sh <build folder> [--chroot]: the Debian packages, made in the build folder. They pass lintian, hold what they should, and the C
-# example builds and runs from their files. With --chroot, as root: they install in a fresh Debian 12 as well, the example builds
-# and runs there, and purging them leaves nothing.
+# example builds and runs from their files. With --chroot they install in a fresh Debian 12 as well, the example builds and runs there,
+# and purging them leaves nothing; exits with 77 where there is none to be had: without root, or without a mirror of Debian.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 build=$1
@@ -44,10 +44,14 @@ PKG_CONFIG_PATH=$libraries/pkgconfig gcc "$example" $(PKG_CONFIG_PATH=$libraries
 LD_LIBRARY_PATH=$libraries "$work/example" | diff "$work/quoted" -
 
 if [ "${2:-}" != --chroot ]; then exit; fi
+if [ "$(id -u)" != 0 ]; then
+  echo "$0: a chroot needs root" >&2
+  exit 77
+fi
 debian=$work/debian
 debootstrap --variant=minbase --include=gcc,libc6-dev,libgomp1,pkg-config bookworm "$debian" >"$work/debootstrap.log" || {
   tail "$work/debootstrap.log"
-  exit 1
+  exit 77
 }
 cp "$build"/*.deb "$example" "$debian/tmp/"
 # What a removal could leave: every file but those of dpkg and ldconfig, and what dpkg thinks it has.
