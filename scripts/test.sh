@@ -64,8 +64,8 @@ install_native() {
   cmake --install build --prefix build/prefix >/dev/null
 }
 
-# run_tests <build> <ctest options...>: counts what passed and failed, names what was skipped, and goes on. A run that ctest calls failed without naming a
-# test, or that finds no test, counts as one failure.
+# run_tests <build> <ctest options...>: counts what passed and failed, names what was skipped, and goes on. A run that ctest calls failed
+# without naming a test, or that finds no test, counts as one failure.
 run_tests() {
   build=$1
   shift
