@@ -1,6 +1,6 @@
 #!/bin/sh
-# julia.sh [prefix]: tests of Renorm.jl with the library that is installed in prefix, by default build/prefix: all with 2 threads, golden
-# cases with 1 and each instruction set, threads with 1 and 8. Uses the julia of the command line if it works, or unpacks one into
+# julia.sh [prefix]: tests of Renorm.jl with the library that is installed in prefix, by default build/prefix: all with 2 threads,
+# RENORM_MAX_ISA with each instruction set, threads with 1 and 8. Uses the julia of the command line if it works, or unpacks one into
 # build/julia.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -34,6 +34,6 @@ run() {
   JULIA_NUM_THREADS=$threads "$julia" "$optimisation" --startup-file=no --project="$package" "$package/test/runtests.jl" "$@"
 }
 run 2 -O2
-on_each_isa "$prefix/lib/librenorm.so.0" run 1 -O0 golden # most of it is compilation
+on_each_isa "$prefix/lib/librenorm.so.0" run 1 -O0 isa # most of it is compilation
 run 1 -O2 threads readme
 run 8 -O2 threads

@@ -1,4 +1,4 @@
-# The cases of tests/data/golden, for both element types and layouts.
+# The cases of tests/data/golden, for both element types and layouts, on every instruction set.
 #
 # Tolerances. u is the unit roundoff of the tensors. A lane of the library takes k <= 16 additions in these cases, m <= 288 values per
 # channel: a mean is off by at most E*u*sqrt(10*var), E = 2*(k + 2)/sqrt(m) <= 4.5, sigma by (15*E + 15)*u < 2^7*u relatively (the derivation is in
@@ -299,14 +299,15 @@ const checks = Dict("bn_train" => check_training, "brn_train" => check_training,
                     "brn_sequence" => check_sequence, "brn_keras_sequence" => check_keras_sequence, "bn_sync" => check_sync,
                     "brn_sync" => check_sync, "brn_schedule" => check_schedule)
 
-# Of an op that is not among the checks, the test is an error.
-@testset "$name $T $layout" for (name, case) in cases, T in (Float32, Float64), layout in (Renorm.WHCN, Renorm.CWHN)
-    checks[case.scalars["op"]](Run{T}(case, layout))
-end
+# The instruction sets that the library has for this processor, the best one last.
+usable(isa) = Renorm.C.renorm_set_max_isa(isa) == Renorm.C.RENORM_OK && Renorm.C.renorm_active_isa() == isa
+const isas = filter(usable, getfield.(Ref(Renorm.C), [:RENORM_ISA_SCALAR, :RENORM_ISA_SSE2, :RENORM_ISA_AVX2, :RENORM_ISA_AVX512,
+                                                      :RENORM_ISA_NEON64]))
+@test last(isas) == Renorm.best_isa().value
 
-# That was the instruction set that the environment asks for, or the best one if the processor lacks it.
-@testset "at most RENORM_MAX_ISA" begin
-    best = Renorm.best_isa()
-    limit = get(ENV, "RENORM_MAX_ISA", string(best))
-    @test Renorm.active_isa().value == min(best.value, getfield(Renorm.C, Symbol("RENORM_ISA_", uppercase(limit))))
+# Of an op that is not among the checks, the test is an error.
+@testset "$isa $name $T $layout" for isa in Renorm.ISA.(isas), (name, case) in cases, T in (Float32, Float64),
+                                     layout in (Renorm.WHCN, Renorm.CWHN)
+    Renorm.set_max_isa(isa)
+    checks[case.scalars["op"]](Run{T}(case, layout))
 end
