@@ -5,7 +5,8 @@ flags='-fprofile-instr-generate -fcoverage-mapping -fprofile-update=atomic'
 CC=clang CXX=clang++ configure build/coverage -D CMAKE_C_FLAGS="$flags" -D CMAKE_CXX_FLAGS="$flags" -D CMAKE_CXX_FLAGS_RELEASE=-O0
 compile build/coverage
 rm -rf build/coverage/profiles
-LLVM_PROFILE_FILE="$PWD/build/coverage/profiles/%m.profraw" run_tests build/coverage --label-regex reduced
+# threads_test reaches nothing that other tests do not, and its threads wait for each other at every counter.
+LLVM_PROFILE_FILE="$PWD/build/coverage/profiles/%m.profraw" run_tests build/coverage --label-regex reduced --exclude-regex '^threads_test$'
 llvm-profdata merge build/coverage/profiles/*.profraw -o build/coverage/profile
 
 # of_the_library <command of llvm-cov> <options...>

@@ -5,4 +5,6 @@ export OMP_TOOL_LIBRARIES="$(dirname "$(readlink -f "$(command -v clang)")")/../
 export TSAN_OPTIONS=ignore_noninstrumented_modules=1
 # A namespace of its own has no sanitizer.
 export GTEST_FILTER=-Loading.TwoNamespacesShareNothing
-sanitize build/tsan thread
+configure_sanitized build/tsan thread
+compile build/tsan
+run_tests build/tsan --label-regex reduced
