@@ -15,7 +15,7 @@ case "$*" in
     ;;
 esac
 
-need g++ cmake make libxsimd-dev libbenchmark-dev libdnnl-dev libtorch-dev
+need g++ cmake ninja-build libxsimd-dev libbenchmark-dev libdnnl-dev libtorch-dev
 cmake -S . -B build -D CMAKE_BUILD_TYPE=Release -D RENORM_BUILD_TESTS=OFF -D RENORM_BUILD_EXAMPLES=ON -D RENORM_BUILD_BENCH=ON \
   -D RENORM_BENCH_PEERS=ON
 cmake --build build --parallel "$(nproc)" --target renorm_table renorm_report renorm_engine_onednn

@@ -26,3 +26,6 @@ need() {
   $as_root apt-get -q update
   $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install $missing
 }
+
+# Unlike make, it compiles the sources of a test while the library is still being compiled.
+export CMAKE_GENERATOR=Ninja

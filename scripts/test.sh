@@ -52,7 +52,7 @@ compile() {
 
 # The build for this machine that several jobs share.
 build_native() {
-  need g++ cmake make pkg-config libxsimd-dev libgtest-dev libbenchmark-dev qemu-user valgrind clang
+  need g++ cmake ninja-build pkg-config libxsimd-dev libgtest-dev libbenchmark-dev qemu-user valgrind clang
   configure build -D RENORM_BUILD_TESTS=ON -D RENORM_BUILD_BENCH=ON -D RENORM_BUILD_EXAMPLES=ON
   compile build
 }
@@ -96,7 +96,7 @@ check() {
 configure_sanitized() {
   build=$1 flags="-g -fsanitize=$2 -fno-sanitize-recover=all"
   shift 2
-  need clang cmake make libxsimd-dev libgtest-dev libomp-dev
+  need clang cmake ninja-build libxsimd-dev libgtest-dev libomp-dev
   CC=clang CXX=clang++ configure "$build" -D CMAKE_CXX_FLAGS_RELEASE=-O1 -D CMAKE_C_FLAGS="$flags" -D CMAKE_CXX_FLAGS="$flags" "$@"
 }
 

@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 . scripts/dependencies.sh
 
-need g++ cmake make pkg-config libxsimd-dev openmpi-bin libopenmpi-dev
+need g++ cmake ninja-build pkg-config libxsimd-dev openmpi-bin libopenmpi-dev
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 [ -f build/CMakeCache.txt ] || cmake -S . -B build -D CMAKE_BUILD_TYPE=Release -D RENORM_BUILD_TESTS=OFF -D RENORM_BUILD_BENCH=OFF

@@ -1,5 +1,5 @@
 # default: the tests on AArch64 under qemu, and that the bits of neon64 are those of this machine's kernels
-need g++-aarch64-linux-gnu cmake make libxsimd-dev libgtest-dev qemu-user
+need g++-aarch64-linux-gnu cmake ninja-build libxsimd-dev libgtest-dev qemu-user
 build_native
 
 # The folder holds xsimd alone: with all of /usr/include the cross compiler would find this machine's headers.

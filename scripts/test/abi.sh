@@ -1,6 +1,6 @@
 # all: the ABI is the baseline's, tests/abi/*.abi, but for additions
 # A new baseline, once additions are there to stay: cp build/abi/*.abi tests/abi/
-need g++ cmake make libxsimd-dev abigail-tools
+need g++ cmake ninja-build libxsimd-dev abigail-tools
 configure build/abi -D CMAKE_BUILD_TYPE=Debug -D CMAKE_CXX_FLAGS="-ffile-prefix-map=$PWD=." -D RENORM_BUILD_TESTS=OFF
 compile build/abi renorm renorm_openmp
 for library in librenorm librenorm_openmp; do

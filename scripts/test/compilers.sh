@@ -1,5 +1,5 @@
 # all: the same bits from other compilers and versions of xsimd, without optimisation, with that of the linker, and with a user's flags
-need g++ clang-14 clang-19 libomp-dev cmake make libxsimd-dev qemu-user
+need g++ clang-14 clang-19 libomp-dev cmake ninja-build libxsimd-dev qemu-user
 build_native
 bits build/tests/bits_test >"$work/native"
 

@@ -1,5 +1,5 @@
 # all: the lines and branches of src and capi that the default tests on this processor run: at least 98 and 90 percent
-need clang llvm cmake make libxsimd-dev libgtest-dev
+need clang llvm cmake ninja-build libxsimd-dev libgtest-dev
 # clang counts a branch of a template once, gcov in each of hundreds of instantiations.
 flags='-fprofile-instr-generate -fcoverage-mapping -fprofile-update=atomic'
 CC=clang CXX=clang++ configure build/coverage -D CMAKE_C_FLAGS="$flags" -D CMAKE_CXX_FLAGS="$flags" -D CMAKE_CXX_FLAGS_RELEASE=-O0

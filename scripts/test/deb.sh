@@ -1,4 +1,4 @@
 # all: the Debian packages
-need g++ cmake make pkg-config libxsimd-dev dpkg-dev lintian debootstrap
+need g++ cmake ninja-build pkg-config libxsimd-dev dpkg-dev lintian debootstrap
 check sh tests/package/deb.sh build/deb
 check sh tests/package/deb.sh build/deb --chroot

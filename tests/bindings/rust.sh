@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 . scripts/dependencies.sh
 . tests/bindings/isas.sh
 
-need cargo rustc rust-clippy pkg-config gcc g++ cmake make libxsimd-dev
+need cargo rustc rust-clippy pkg-config gcc g++ cmake ninja-build libxsimd-dev
 prefix=$(cd "${1:-build/prefix}" && pwd)
 build=$PWD/build
 export CARGO_NET_OFFLINE=true
