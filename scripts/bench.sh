@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 case "$*" in
   "") options=--dtype=f32,f64 ;;
-  --quick) options="--rounds=7 --shape=32x256x56x56,32x512x28x28,4x64x112x112,1x64x56x56,dense,few_channels,odd,tiny" ;;
+  --quick) options="--rounds=5 --shape=32x256x56x56,32x512x28x28,4x64x112x112,1x64x56x56,dense,few_channels,odd,tiny" ;;
   *)
     echo "usage: sh scripts/bench.sh [--quick]" >&2
     exit 2
