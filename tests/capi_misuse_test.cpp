@@ -325,32 +325,36 @@ TEST(Misuse, ArgsFlags) {
                RENORM_ERROR_UNSUPPORTED, "flags"});
 }
 
-misuse bad_integer(char const* name, int64_t value, renorm_status expected = RENORM_ERROR_VALUE) {
-  return {std::string(name) + " " + std::to_string(value), [=](call& c) { c.integer(name) = value; }, expected, name};
+misuse bad_integer(char const* name, int64_t value) {
+  return {std::string(name) + " " + std::to_string(value), [=](call& c) { c.integer(name) = value; }, RENORM_ERROR_VALUE, name};
 }
 
 TEST(Misuse, Counts) {
-  for (operation const& op : operations())
-    for (field const& f : op.fields)
-      if (f.integers() && f.how != use::output && std::string(f.name) != "num_batches") {
-        expect_refused(op, bad_integer(f.name, -1));
-        expect_refused(op, bad_integer(f.name, std::numeric_limits<int64_t>::min()));
-      }
-  misuse sum = bad_integer("other_count", int64_max - 1, RENORM_ERROR_OVERFLOW);
-  expect_refused(capi::find_operation(RENORM_OP_MERGE), sum);
-  sum.spoil = [](call& c) {
-    c.integer("count") = 1;
-    c.integer("other_count") = int64_max - 1;
-  };
-  expect_refused(capi::find_operation(RENORM_OP_MERGE), sum);
-  for (renorm_op const id : {RENORM_OP_TRAIN, RENORM_OP_UPDATE_RUNNING}) {
-    expect_refused(capi::find_operation(id), bad_integer("num_batches", -1));
-    misuse cumulative = bad_integer("num_batches", -1);
-    cumulative.spoil = [](call& c) {
-      c.desc().flags |= RENORM_FLAG_CUMULATIVE;
-      c.integer("num_batches") = -1;
-    };
-    expect_refused(capi::find_operation(id), cumulative);
+  for (int64_t const count : {int64_t{-1}, int64_max, std::numeric_limits<int64_t>::min()}) {
+    for (operation const& op : operations())
+      for (field const& f : op.fields)
+        if (f.integers() && f.how != use::output && std::string(f.name) != "num_batches") expect_refused(op, bad_integer(f.name, count));
+    for (renorm_op const id : {RENORM_OP_TRAIN, RENORM_OP_UPDATE_RUNNING}) {
+      misuse batches = bad_integer("num_batches", count);
+      expect_refused(capi::find_operation(id), batches);
+      batches.spoil = [=](call& c) {
+        c.desc().flags |= RENORM_FLAG_CUMULATIVE;
+        c.integer("num_batches") = count;
+      };
+      expect_refused(capi::find_operation(id), batches);
+    }
+  }
+}
+
+TEST(Misuse, SumsOfCounts) {
+  for (int64_t const count : {1, 2}) {
+    misuse const sum = {"counts " + std::to_string(count) + " and the largest but one",
+                        [=](call& c) {
+                          c.integer("count") = count;
+                          c.integer("other_count") = int64_max - 1;
+                        },
+                        RENORM_ERROR_OVERFLOW, "other_count"};
+    expect_refused(capi::find_operation(RENORM_OP_MERGE), sum);
   }
 }
 

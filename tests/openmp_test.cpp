@@ -9,9 +9,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstring>
 #include <initializer_list>
 #include <limits>
+#include <thread>
 
 namespace {
 
@@ -86,6 +88,25 @@ TEST(OpenMP, EveryTaskRunsOnceOnATeamOfTheSizeAskedFor) {
     for (std::atomic<int> const& runs : seen.runs) EXPECT_EQ(runs, 1);
     EXPECT_EQ(seen.team, threads);
   }
+}
+
+// A task that waits until all have begun is not followed by another on its thread.
+TEST(OpenMP, EveryThreadTakesPart) {
+  constexpr int32_t threads = 4;
+  renorm_exec exec;
+  ASSERT_EQ(renorm_openmp_init(&exec, sizeof exec, threads), RENORM_OK);
+  struct {
+    std::chrono::steady_clock::time_point const deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    std::atomic<int> begun{0}, met{0};
+  } seen;
+  auto const task = [](void* arg, size_t) {
+    auto& s = *static_cast<decltype(seen)*>(arg);
+    ++s.begun;
+    while (s.begun < threads && std::chrono::steady_clock::now() < s.deadline) std::this_thread::yield();
+    s.met += s.begun == threads;
+  };
+  exec.parallel_for(exec.ctx, threads, task, &seen);
+  EXPECT_EQ(seen.met, threads);
 }
 
 // One that stays on the calling thread, and several portions of work in every dimension that is cut.
