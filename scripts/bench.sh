@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds into build/ and measures renorm beside oneDNN and PyTorch: tables, JSON, Markdown and pictures in build/bench-results/. Then
 # runs the engine of examples/ with renorm and with oneDNN, and fails if renorm is slower there.
-# Installs missing Debian packages, as root or through sudo. --quick: some shapes, float, a few minutes instead of most of an hour.
+# Installs missing Debian packages, as root or through sudo. --quick: some shapes, float, a few minutes instead of twenty to sixty.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/dependencies.sh
