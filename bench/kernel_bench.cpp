@@ -191,9 +191,15 @@ auto coefficients(channel_kernels const& k, doubles& a, channel_count c) {
              }};
 }
 
+auto count_nonfinite(channel_kernels const& k, doubles& a, channel_count c) {
+  return job{c.n * 3 * sizeof(double), [&k, &a, c] {
+               benchmark::DoNotOptimize(k.count_nonfinite(c.n, {1, c.n, a.in.data(), a.in.data(), a.in.data(), true}));
+             }};
+}
+
 auto update_running(channel_kernels const& k, doubles& a, channel_count c) {
   return job{c.n * 6 * sizeof(double), [&k, &a, c] {
-               k.update_running(c.n, {0.1, {1, c.n, &values_of_group}, false, false, 1e-5, false}, a.in.data(), a.squares.data(),
+               k.update_running(c.n, {0.1, {1, c.n, &values_of_group}, false, false, 1e-5, false}, a.in.data(), a.squares.data(), nullptr,
                                 {a.d_out[0].data(), true}, {a.d_out[1].data(), true});
              }};
 }

@@ -25,6 +25,11 @@ renorm_status check_counts(char const* function, char const* name, std::int64_t 
   return RENORM_OK;
 }
 
+// Without a channel nothing depends on the counts of the groups, however many these are.
+renorm_status check_group_counts(char const* function, problem const& p, std::int64_t const* count) {
+  return check_counts(function, "args->count", count, p.shape.c > 0 ? p.shape.groups : 0);
+}
+
 renorm_status check_lengths(char const* function, problem const& p, void const* mask) {
   auto const* const length = static_cast<std::int64_t const*>(mask);
   for (std::size_t i = 0; p.mask == mask::lengths && i < p.shape.n; ++i)
@@ -54,11 +59,15 @@ renorm_status check_dz(char const* function, problem const& p, void const* dx, v
   return need(!p.add || dz == nullptr || dx != nullptr || p.shape.values() == 0, function, "args->dx", "with args->dz");
 }
 
-// Each operation: its name, its arrays, the checks that need more than sizes, its workspace, its body.
+bool updates_by_momentum(problem const& p) { return !p.keep_running && !p.cumulative; }
+
+// Each operation: its name, the options it reads whatever its arguments are, its arrays, the checks that need more than sizes, its
+// workspace, its body.
 
 struct train {
   using args = renorm_train_args;
   static constexpr char const* name = "renorm_train";
+  static options reads(problem const& p) { return {true, false, p.batch_renorm}; }
   static void list(problem const& p, args const& a, arrays& v) {
     std::size_t const x = v.input("args->x", a.x, p.tensor_bytes());
     std::size_t const z = p.add ? v.input("args->z", a.z, p.tensor_bytes()) : x;
@@ -83,6 +92,7 @@ struct train {
     if (auto s = need(!any || a.running_var != nullptr, name, "args->running_var", "with running_mean or batch renorm")) return s;
     if (auto s = need(!p.cumulative || a.num_batches != nullptr, name, "args->num_batches", "with RENORM_FLAG_CUMULATIVE")) return s;
     if (auto s = check_counts(name, "args->num_batches", a.num_batches, 1)) return s;
+    if (auto s = check_options(p, {false, a.running_mean != nullptr && updates_by_momentum(p), false}, name)) return s;
     return check_lengths(name, p, a.mask);
   }
   static std::size_t workspace(problem const& p) { return op::train_workspace(p); }
@@ -92,6 +102,7 @@ struct train {
 struct inference {
   using args = renorm_inference_args;
   static constexpr char const* name = "renorm_inference";
+  static options reads(problem const& p) { return {!p.track_sigma, false, false}; }
   static void list(problem const& p, args const& a, arrays& v) {
     std::size_t const x = v.input("args->x", a.x, p.tensor_bytes());
     std::size_t const z = p.add ? v.input("args->z", a.z, p.tensor_bytes()) : x;
@@ -101,6 +112,7 @@ struct inference {
     v.input("args->running_mean", a.running_mean, running_bytes(p));
     v.input("args->running_var", a.running_var, running_bytes(p));
     v.output("args->y", a.y, p.tensor_bytes(), {x, z});
+    v.optional_output("args->nonfinite", a.nonfinite, sizeof(std::int64_t));
   }
   static renorm_status check(problem const& p, args const& a) { return check_lengths(name, p, a.mask); }
   static std::size_t workspace(problem const& p) { return op::inference_workspace(p); }
@@ -110,6 +122,7 @@ struct inference {
 struct backward {
   using args = renorm_backward_args;
   static constexpr char const* name = "renorm_backward";
+  static options reads(problem const&) { return {}; }
   static void list(problem const& p, args const& a, arrays& v) {
     std::size_t const x = v.input("args->x", a.x, p.tensor_bytes()), dy = v.input("args->dy", a.dy, p.tensor_bytes());
     std::size_t const z = list_gate(p, a, dy, v);
@@ -129,7 +142,7 @@ struct backward {
   }
   static renorm_status check(problem const& p, args const& a) {
     if (auto s = check_dz(name, p, a.dx, a.dz)) return s;
-    if (auto s = check_counts(name, "args->count", a.count, p.shape.groups)) return s;
+    if (auto s = check_group_counts(name, p, a.count)) return s;
     return check_lengths(name, p, a.mask);
   }
   static std::size_t workspace(problem const& p) { return op::backward_workspace(p); }
@@ -139,6 +152,7 @@ struct backward {
 struct inference_backward {
   using args = renorm_inference_backward_args;
   static constexpr char const* name = "renorm_inference_backward";
+  static options reads(problem const& p) { return {!p.track_sigma, false, false}; }
   static void list(problem const& p, args const& a, arrays& v) {
     std::size_t const x = v.input("args->x", a.x, p.relu || a.dgamma != nullptr ? p.tensor_bytes() : 0);
     std::size_t const dy = v.input("args->dy", a.dy, p.tensor_bytes());
@@ -163,6 +177,7 @@ struct inference_backward {
 struct moments {
   using args = renorm_moments_args;
   static constexpr char const* name = "renorm_moments";
+  static options reads(problem const&) { return {}; }
   static void list(problem const& p, args const& a, arrays& v) {
     v.input("args->x", a.x, p.tensor_bytes());
     v.input("args->mask", a.mask, mask_bytes(p));
@@ -178,6 +193,7 @@ struct moments {
 struct merge {
   using args = renorm_merge_args;
   static constexpr char const* name = "renorm_merge";
+  static options reads(problem const&) { return {}; }
   static void list(problem const& p, args const& a, arrays& v) {
     v.input("args->other_count", a.other_count, count_bytes(p));
     v.input("args->other_mean", a.other_mean, statistics_bytes(p));
@@ -201,6 +217,7 @@ struct merge {
 struct update_running {
   using args = renorm_update_running_args;
   static constexpr char const* name = "renorm_update_running";
+  static options reads(problem const& p) { return {p.track_sigma, updates_by_momentum(p), false}; }
   static void list(problem const& p, args const& a, arrays& v) {
     v.input("args->count", a.count, count_bytes(p));
     v.input("args->mean", a.mean, statistics_bytes(p));
@@ -212,7 +229,7 @@ struct update_running {
   }
   static renorm_status check(problem const& p, args const& a) {
     if (auto s = need(!p.cumulative || a.num_batches != nullptr, name, "args->num_batches", "with RENORM_FLAG_CUMULATIVE")) return s;
-    if (auto s = check_counts(name, "args->count", a.count, p.shape.groups)) return s;
+    if (auto s = check_group_counts(name, p, a.count)) return s;
     return check_counts(name, "args->num_batches", a.num_batches, 1);
   }
   static std::size_t workspace(problem const&) { return 0; }
@@ -222,6 +239,7 @@ struct update_running {
 struct correction {
   using args = renorm_correction_args;
   static constexpr char const* name = "renorm_correction";
+  static options reads(problem const& p) { return {true, false, p.batch_renorm}; }
   static void list(problem const& p, args const& a, arrays& v) {
     v.input("args->count", a.count, count_bytes(p));
     v.input("args->mean", a.mean, statistics_bytes(p));
@@ -237,7 +255,7 @@ struct correction {
   static renorm_status check(problem const& p, args const& a) {
     if (!(a.sigma_floor >= 0 && a.sigma_floor < __builtin_inf()))
       return fail(RENORM_ERROR_VALUE, "%s: args->sigma_floor is %g, not finite and >= 0", name, a.sigma_floor);
-    return check_counts(name, "args->count", a.count, p.shape.groups);
+    return check_group_counts(name, p, a.count);
   }
   static std::size_t workspace(problem const&) { return 0; }
   static void run(problem const& p, args const& a, call const& on) { op::correction(p, a, on); }
@@ -246,13 +264,15 @@ struct correction {
 struct coefficients {
   using args = renorm_coefficients_args;
   static constexpr char const* name = "renorm_coefficients";
+  static bool from_running(args const& a) { return a.mean == nullptr && a.sigma == nullptr; }
+  static options reads(problem const&) { return {}; }
   static void list(problem const& p, args const& a, arrays& v) {
-    if (a.mean != nullptr || a.sigma != nullptr) {
-      v.input("args->mean", a.mean, statistics_bytes(p));
-      v.input("args->sigma", a.sigma, statistics_bytes(p));
-    } else {
+    if (from_running(a)) {
       v.input("args->running_mean", a.running_mean, running_bytes(p));
       v.input("args->running_var", a.running_var, running_bytes(p));
+    } else {
+      v.input("args->mean", a.mean, statistics_bytes(p));
+      v.input("args->sigma", a.sigma, statistics_bytes(p));
     }
     v.optional_input("args->r", a.r, statistics_bytes(p));
     v.optional_input("args->d", a.d, statistics_bytes(p));
@@ -261,8 +281,11 @@ struct coefficients {
     v.output("args->center", a.center, statistics_bytes(p));
     v.output("args->scale", a.scale, statistics_bytes(p));
     v.output("args->shift", a.shift, statistics_bytes(p));
+    v.optional_output("args->nonfinite", a.nonfinite, sizeof(std::int64_t));
   }
-  static renorm_status check(problem const&, args const&) { return RENORM_OK; }
+  static renorm_status check(problem const& p, args const& a) {
+    return check_options(p, {from_running(a) && !p.track_sigma, false, false}, name);
+  }
   static std::size_t workspace(problem const&) { return 0; }
   static void run(problem const& p, args const& a, call const& on) { op::coefficients(p, a, on); }
 };
@@ -270,6 +293,7 @@ struct coefficients {
 struct apply {
   using args = renorm_apply_args;
   static constexpr char const* name = "renorm_apply";
+  static options reads(problem const&) { return {}; }
   static void list(problem const& p, args const& a, arrays& v) {
     std::size_t const x = v.input("args->x", a.x, p.tensor_bytes());
     std::size_t const z = p.add ? v.input("args->z", a.z, p.tensor_bytes()) : x;
@@ -287,6 +311,7 @@ struct apply {
 struct backward_reduce {
   using args = renorm_backward_reduce_args;
   static constexpr char const* name = "renorm_backward_reduce";
+  static options reads(problem const&) { return {}; }
   static void list(problem const& p, args const& a, arrays& v) {
     v.input("args->x", a.x, p.tensor_bytes());
     v.input("args->dy", a.dy, p.tensor_bytes());
@@ -310,6 +335,7 @@ struct backward_reduce {
 struct backward_apply {
   using args = renorm_backward_apply_args;
   static constexpr char const* name = "renorm_backward_apply";
+  static options reads(problem const&) { return {}; }
   static void list(problem const& p, args const& a, arrays& v) {
     bool const sweeps = a.dx != nullptr;
     std::size_t const x = v.input("args->x", a.x, sweeps ? p.tensor_bytes() : 0),
@@ -333,7 +359,7 @@ struct backward_apply {
   }
   static renorm_status check(problem const& p, args const& a) {
     if (auto s = check_dz(name, p, a.dx, a.dz)) return s;
-    if (auto s = check_counts(name, "args->count", a.count, p.shape.groups)) return s;
+    if (auto s = check_group_counts(name, p, a.count)) return s;
     if (a.dx == nullptr) return RENORM_OK;
     return check_lengths(name, p, a.mask);
   }
@@ -344,6 +370,7 @@ struct backward_apply {
 struct fold {
   using args = renorm_fold_args;
   static constexpr char const* name = "renorm_fold";
+  static options reads(problem const& p) { return {!p.track_sigma, false, false}; }
   static void list(problem const& p, args const& a, arrays& v) {
     std::size_t const weights = v.input("args->weights", a.weights, a.folded_weights != nullptr ? p.tensor_bytes() : 0);
     std::size_t const bias = v.optional_input("args->bias", a.bias, param_bytes(p));
@@ -354,6 +381,7 @@ struct fold {
     v.optional_output("args->scale", a.scale, param_bytes(p));
     v.optional_output("args->folded_weights", a.folded_weights, p.tensor_bytes(), {weights, weights});
     v.optional_output("args->folded_bias", a.folded_bias, param_bytes(p), {bias, bias});
+    v.optional_output("args->nonfinite", a.nonfinite, sizeof(std::int64_t));
   }
   static renorm_status check(problem const&, args const&) { return RENORM_OK; }
   static std::size_t workspace(problem const&) { return 0; }
@@ -368,6 +396,7 @@ template <class Op> struct request {
 
   renorm_status read(renorm_desc const* desc, typename Op::args const* args, renorm_exec const* exec) {
     if (auto s = read_desc(desc, p, Op::name)) return s;
+    if (auto s = check_options(p, Op::reads(p), Op::name)) return s;
     if (auto s = read_struct(args, a, Op::name, "args")) return s;
     if (a.flags != 0) return fail(RENORM_ERROR_UNSUPPORTED, "%s: args->flags has unknown bits 0x%x", Op::name, a.flags);
     if (auto s = read_exec(exec, e, Op::name)) return s;
@@ -376,14 +405,13 @@ template <class Op> struct request {
   }
 
   renorm_status check() const {
+    if (e.workspace != nullptr && e.workspace_bytes < workspace)
+      return fail(RENORM_ERROR_WORKSPACE, "%s: exec->workspace_bytes is %zu, %zu are needed", Op::name, e.workspace_bytes, workspace);
     arrays v(Op::name);
     Op::list(p, a, v);
     v.optional_output("exec->workspace", e.workspace, workspace);
     if (auto s = v.check()) return s;
-    if (auto s = Op::check(p, a)) return s;
-    if (e.workspace != nullptr && e.workspace_bytes < workspace)
-      return fail(RENORM_ERROR_WORKSPACE, "%s: exec->workspace_bytes is %zu, %zu are needed", Op::name, e.workspace_bytes, workspace);
-    return RENORM_OK;
+    return Op::check(p, a);
   }
 
   executor threads() const {
@@ -404,6 +432,14 @@ template <class Op> renorm_status run(renorm_desc const* desc, typename Op::args
   }
   Op::run(r.p, r.a, {*isa->code, r.threads(), own != nullptr ? own : r.e.workspace});
   free(own);
+  return RENORM_OK;
+}
+
+constexpr char const* workspace_size = "renorm_workspace_size";
+
+template <class Op> renorm_status size_workspace(problem const& p, std::size_t& bytes) {
+  if (auto s = check_options(p, Op::reads(p), workspace_size)) return s;
+  bytes = Op::workspace(p);
   return RENORM_OK;
 }
 
@@ -455,54 +491,39 @@ renorm_status renorm_fold(const renorm_desc* desc, const renorm_fold_args* args,
 }
 
 renorm_status renorm_workspace_size(const renorm_desc* desc, renorm_op op, size_t* bytes) {
-  constexpr char const* name = "renorm_workspace_size";
   problem p;
-  if (auto s = capi::read_desc(desc, p, name)) return s;
-  if (bytes == nullptr) return capi::fail(RENORM_ERROR_NULL, "%s: bytes is NULL", name);
+  if (auto s = capi::read_desc(desc, p, capi::workspace_size)) return s;
+  if (bytes == nullptr) return capi::fail(RENORM_ERROR_NULL, "%s: bytes is NULL", capi::workspace_size);
   switch (op) {
     case RENORM_OP_TRAIN:
-      *bytes = capi::train::workspace(p);
-      break;
+      return capi::size_workspace<capi::train>(p, *bytes);
     case RENORM_OP_INFERENCE:
-      *bytes = capi::inference::workspace(p);
-      break;
+      return capi::size_workspace<capi::inference>(p, *bytes);
     case RENORM_OP_BACKWARD:
-      *bytes = capi::backward::workspace(p);
-      break;
+      return capi::size_workspace<capi::backward>(p, *bytes);
     case RENORM_OP_INFERENCE_BACKWARD:
-      *bytes = capi::inference_backward::workspace(p);
-      break;
+      return capi::size_workspace<capi::inference_backward>(p, *bytes);
     case RENORM_OP_MOMENTS:
-      *bytes = capi::moments::workspace(p);
-      break;
+      return capi::size_workspace<capi::moments>(p, *bytes);
     case RENORM_OP_MERGE:
-      *bytes = capi::merge::workspace(p);
-      break;
+      return capi::size_workspace<capi::merge>(p, *bytes);
     case RENORM_OP_UPDATE_RUNNING:
-      *bytes = capi::update_running::workspace(p);
-      break;
+      return capi::size_workspace<capi::update_running>(p, *bytes);
     case RENORM_OP_CORRECTION:
-      *bytes = capi::correction::workspace(p);
-      break;
+      return capi::size_workspace<capi::correction>(p, *bytes);
     case RENORM_OP_COEFFICIENTS:
-      *bytes = capi::coefficients::workspace(p);
-      break;
+      return capi::size_workspace<capi::coefficients>(p, *bytes);
     case RENORM_OP_APPLY:
-      *bytes = capi::apply::workspace(p);
-      break;
+      return capi::size_workspace<capi::apply>(p, *bytes);
     case RENORM_OP_BACKWARD_REDUCE:
-      *bytes = capi::backward_reduce::workspace(p);
-      break;
+      return capi::size_workspace<capi::backward_reduce>(p, *bytes);
     case RENORM_OP_BACKWARD_APPLY:
-      *bytes = capi::backward_apply::workspace(p);
-      break;
+      return capi::size_workspace<capi::backward_apply>(p, *bytes);
     case RENORM_OP_FOLD:
-      *bytes = capi::fold::workspace(p);
-      break;
+      return capi::size_workspace<capi::fold>(p, *bytes);
     default:
-      return capi::fail(RENORM_ERROR_UNSUPPORTED, "%s: op %d is unknown", name, op);
+      return capi::fail(RENORM_ERROR_UNSUPPORTED, "%s: op %d is unknown", capi::workspace_size, op);
   }
-  return RENORM_OK;
 }
 
 }  // extern "C"

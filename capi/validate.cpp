@@ -50,6 +50,8 @@ renorm_status check_extents(renorm_desc const& d, char const* function) {
   bool const overflow = __builtin_mul_overflow(d.n, d.s, &per_channel) || __builtin_mul_overflow(per_channel, d.c > 1 ? d.c : 1, &values) ||
                         __builtin_mul_overflow(values, static_cast<std::int64_t>(2 * sizeof(double)), &bytes) || d.c > max_channels;
   if (overflow) return fail(RENORM_ERROR_OVERFLOW, "%s: desc->n*c*s values do not fit the address space", function);
+  if (d.mask_kind == RENORM_MASK_LENGTHS && d.n > INT64_MAX / 16)
+    return fail(RENORM_ERROR_OVERFLOW, "%s: desc->n lengths do not fit the address space", function);
   std::int64_t const groups = d.groups > 1 ? d.groups : 1;
   if (groups > max_channels / (d.c > 1 ? d.c : 1))
     return fail(RENORM_ERROR_OVERFLOW, "%s: statistics of desc->groups*c channels do not fit the address space", function);
@@ -60,14 +62,14 @@ renorm_status check_range(bool valid, char const* function, char const* field, d
   return valid ? RENORM_OK : fail(RENORM_ERROR_VALUE, "%s: desc->%s is %g, not %s", function, field, value, range);
 }
 
-// Written so that NaN fails.
-renorm_status check_options(renorm_desc const& d, char const* function) {
-  bool const renorm = (d.flags & RENORM_FLAG_BATCH_RENORM) != 0, rmin = (d.flags & RENORM_FLAG_RMIN) != 0;
-  if (auto s = check_range(d.eps >= 0 && d.eps < INFINITY, function, "eps", d.eps, "finite and >= 0")) return s;
-  if (auto s = check_range(d.momentum >= 0 && d.momentum <= 1, function, "momentum", d.momentum, "in [0, 1]")) return s;
-  if (auto s = check_range(rmin ? d.rmin >= 0 && d.rmin <= 1 : !isnan(d.rmin), function, "rmin", d.rmin, "in [0, 1]")) return s;
-  if (auto s = check_range(renorm ? d.rmax >= 1 : !isnan(d.rmax), function, "rmax", d.rmax, ">= 1")) return s;
-  return check_range(renorm ? d.dmax >= 0 : !isnan(d.dmax), function, "dmax", d.dmax, ">= 0");
+renorm_status check_numbers(renorm_desc const& d, char const* function) {
+  struct {
+    char const* name;
+    double value;
+  } const all[] = {{"eps", d.eps}, {"momentum", d.momentum}, {"rmin", d.rmin}, {"rmax", d.rmax}, {"dmax", d.dmax}};
+  for (auto const& option : all)
+    if (auto s = check_range(!isnan(option.value), function, option.name, option.value, "a number")) return s;
+  return RENORM_OK;
 }
 
 problem translate(renorm_desc const& d) {
@@ -122,9 +124,18 @@ renorm_status read_desc(renorm_desc const* from, problem& p, char const* functio
   if (auto s = read_struct(from, d, function, "desc")) return s;
   if (auto s = check_extents(d, function)) return s;
   if (auto s = check_choices(d, function)) return s;
-  if (auto s = check_options(d, function)) return s;
+  if (auto s = check_numbers(d, function)) return s;
   p = translate(d);
   return RENORM_OK;
+}
+
+// rmin comes after rmax, of which it is the reciprocal unless it was given.
+renorm_status check_options(problem const& p, options read, char const* function) {
+  if (auto s = check_range(!read.eps || (p.eps >= 0 && p.eps < INFINITY), function, "eps", p.eps, "finite and >= 0")) return s;
+  if (auto s = check_range(!read.momentum || (p.momentum >= 0 && p.momentum <= 1), function, "momentum", p.momentum, "in [0, 1]")) return s;
+  if (auto s = check_range(!read.bounds || p.rmax >= 1, function, "rmax", p.rmax, ">= 1")) return s;
+  if (auto s = check_range(!read.bounds || (p.rmin >= 0 && p.rmin <= 1), function, "rmin", p.rmin, "in [0, 1]")) return s;
+  return check_range(!read.bounds || p.dmax >= 0, function, "dmax", p.dmax, ">= 0");
 }
 
 renorm_status read_exec(renorm_exec const* from, renorm_exec& to, char const* function) {
@@ -139,14 +150,15 @@ renorm_status read_exec(renorm_exec const* from, renorm_exec& to, char const* fu
   return RENORM_OK;
 }
 
-// Negative if they overlap.
-inline std::intptr_t arrays::overlap(std::size_t i, std::size_t j) const { return (begin_[i] - end_[j]) & (begin_[j] - end_[i]); }
+// Modulo the address space: no end is computed, which could lie beyond it.
+inline bool arrays::overlap(std::size_t i, std::size_t j) const {
+  return ((begin_[j] - begin_[i] < bytes_[i]) | (begin_[i] - begin_[j] < bytes_[j])) != 0;
+}
 
 renorm_status arrays::check_shared(std::size_t output) const {
   for (std::size_t i = 0; i < output; ++i) {
-    bool const same = begin_[i] == begin_[output] && end_[i] == end_[output], allowed = i == as_[output].one || i == as_[output].other;
-    if (overlap(i, output) < 0 && !(same && allowed))
-      return fail(RENORM_ERROR_ALIAS, "%s: %s overlaps %s", function_, name_[output], name_[i]);
+    bool const same = begin_[i] == begin_[output] && bytes_[i] == bytes_[output], allowed = i == as_[output].one || i == as_[output].other;
+    if (overlap(i, output) && !(same && allowed)) return fail(RENORM_ERROR_ALIAS, "%s: %s overlaps %s", function_, name_[output], name_[i]);
   }
   return RENORM_OK;
 }
@@ -155,9 +167,9 @@ renorm_status arrays::check_shared(std::size_t output) const {
 renorm_status arrays::check() const {
   if (missing_ != nullptr) return fail(RENORM_ERROR_NULL, "%s: %s is NULL", function_, missing_);
   for (std::size_t output = inputs_; output < count_; ++output) {
-    std::intptr_t any = 0;
+    bool any = false;
     for (std::size_t i = 0; i < output; ++i) any |= overlap(i, output);
-    if (any < 0)
+    if (any)
       if (auto s = check_shared(output)) return s;
   }
   return RENORM_OK;

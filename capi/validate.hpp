@@ -24,7 +24,15 @@ template <class S> renorm_status read_struct(S const* from, S& to, char const* f
   return RENORM_OK;
 }
 
+// Everything but the ranges of options, which count where they are read.
 renorm_status read_desc(renorm_desc const* from, problem& p, char const* function);
+
+// Which options a call reads.
+struct options {
+  bool eps, momentum, bounds;  // bounds: rmin, rmax, dmax
+};
+renorm_status check_options(problem const& p, options read, char const* function);
+
 renorm_status read_exec(renorm_exec const* from, renorm_exec& to, char const* function);
 
 // The arrays of a call: which must be there, and which may share memory. Inputs are listed before outputs.
@@ -54,8 +62,8 @@ class arrays {
       if (required && bytes > 0 && missing_ == nullptr) missing_ = name;
       return unlisted;
     }
-    begin_[count_] = reinterpret_cast<std::intptr_t>(data);
-    end_[count_] = begin_[count_] + static_cast<std::intptr_t>(bytes);
+    begin_[count_] = reinterpret_cast<std::uintptr_t>(data);
+    bytes_[count_] = bytes;
     name_[count_] = name;
     as_[count_] = as;
     return count_++;
@@ -66,14 +74,14 @@ class arrays {
     return number;
   }
 
-  std::intptr_t overlap(std::size_t i, std::size_t j) const;
+  bool overlap(std::size_t i, std::size_t j) const;
   renorm_status check_shared(std::size_t output) const;
 
   char const* function_;
   char const* missing_ = nullptr;  // the first
   std::size_t count_ = 0, inputs_ = 0;
-  // Addresses as signed numbers, which all user space addresses fit: the sign of a difference is a comparison.
-  std::intptr_t begin_[most], end_[most];
+  std::uintptr_t begin_[most];
+  std::size_t bytes_[most];
   char const* name_[most];
   in_place as_[most];
 };

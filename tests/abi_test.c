@@ -162,7 +162,7 @@ static void train_args(void) {
 }
 
 static void inference_args(void) {
-  SIZE(renorm_inference_args, 72);
+  SIZE(renorm_inference_args, 80);
   FIELD(renorm_inference_args, struct_size, 0, 4);
   FIELD(renorm_inference_args, flags, 4, 4);
   FIELD(renorm_inference_args, x, 8, 8);
@@ -173,6 +173,7 @@ static void inference_args(void) {
   FIELD(renorm_inference_args, y, 48, 8);
   FIELD(renorm_inference_args, mask, 56, 8);
   FIELD(renorm_inference_args, z, 64, 8);
+  FIELD(renorm_inference_args, nonfinite, 72, 8);
 }
 
 static void backward_args(void) {
@@ -266,7 +267,7 @@ static void correction_args(void) {
 }
 
 static void coefficients_args(void) {
-  SIZE(renorm_coefficients_args, 96);
+  SIZE(renorm_coefficients_args, 104);
   FIELD(renorm_coefficients_args, struct_size, 0, 4);
   FIELD(renorm_coefficients_args, flags, 4, 4);
   FIELD(renorm_coefficients_args, mean, 8, 8);
@@ -280,6 +281,7 @@ static void coefficients_args(void) {
   FIELD(renorm_coefficients_args, center, 72, 8);
   FIELD(renorm_coefficients_args, scale, 80, 8);
   FIELD(renorm_coefficients_args, shift, 88, 8);
+  FIELD(renorm_coefficients_args, nonfinite, 96, 8);
 }
 
 static void apply_args(void) {
@@ -337,7 +339,7 @@ static void backward_apply_args(void) {
 }
 
 static void fold_args(void) {
-  SIZE(renorm_fold_args, 80);
+  SIZE(renorm_fold_args, 88);
   FIELD(renorm_fold_args, struct_size, 0, 4);
   FIELD(renorm_fold_args, flags, 4, 4);
   FIELD(renorm_fold_args, gamma, 8, 8);
@@ -349,6 +351,7 @@ static void fold_args(void) {
   FIELD(renorm_fold_args, scale, 56, 8);
   FIELD(renorm_fold_args, folded_weights, 64, 8);
   FIELD(renorm_fold_args, folded_bias, 72, 8);
+  FIELD(renorm_fold_args, nonfinite, 80, 8);
 }
 
 /* Compiles only with the prototypes as they are. */

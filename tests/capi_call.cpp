@@ -36,7 +36,7 @@ std::vector<operation> list_operations() {
       OPERATION(RENORM_OP_INFERENCE, inference, FIELD(x, tensor, input, always), FIELD(gamma, parameter, input, optional),
                 FIELD(beta, parameter, input, optional), FIELD(running_mean, running, input, always),
                 FIELD(running_var, running, input, always), FIELD(y, tensor, output, always), FIELD(mask, mask, input, masked),
-                FIELD(z, tensor, input, fused)),
+                FIELD(z, tensor, input, fused), FIELD(nonfinite, one, output, optional)),
       OPERATION(RENORM_OP_BACKWARD, backward, FIELD(x, tensor, input, always), FIELD(dy, tensor, input, always),
                 FIELD(gamma, parameter, input, optional), FIELD(mean, channels, input, always), FIELD(sigma, channels, input, always),
                 FIELD(r, channels, input, renorm), FIELD(d, channels, input, renorm), FIELD(count, counts, input, optional),
@@ -64,7 +64,7 @@ std::vector<operation> list_operations() {
                 FIELD(r, channels, input, optional), FIELD(d, channels, input, optional), FIELD(running_mean, running, input, optional),
                 FIELD(running_var, running, input, optional), FIELD(gamma, parameter, input, optional),
                 FIELD(beta, parameter, input, optional), FIELD(center, channels, output, always), FIELD(scale, channels, output, always),
-                FIELD(shift, channels, output, always)),
+                FIELD(shift, channels, output, always), FIELD(nonfinite, one, output, optional)),
       OPERATION(RENORM_OP_APPLY, apply, FIELD(x, tensor, input, always), FIELD(center, channels, input, always),
                 FIELD(scale, channels, input, always), FIELD(shift, channels, input, always), FIELD(y, tensor, output, always),
                 FIELD(mask, mask, input, masked), FIELD(z, tensor, input, fused)),
@@ -82,7 +82,8 @@ std::vector<operation> list_operations() {
       OPERATION(RENORM_OP_FOLD, fold, FIELD(gamma, parameter, input, optional), FIELD(beta, parameter, input, optional),
                 FIELD(running_mean, running, input, always), FIELD(running_var, running, input, always),
                 FIELD(weights, tensor, input, always), FIELD(bias, parameter, input, optional), FIELD(scale, parameter, output, optional),
-                FIELD(folded_weights, tensor, output, optional), FIELD(folded_bias, parameter, output, optional)),
+                FIELD(folded_weights, tensor, output, optional), FIELD(folded_bias, parameter, output, optional),
+                FIELD(nonfinite, one, output, optional)),
   };
 }
 
@@ -169,7 +170,7 @@ std::size_t element_count(extent size, renorm_desc const& desc) {
     case extent::counts:
       return groups;
     case extent::mask:
-      return desc.mask_kind == RENORM_MASK_LENGTHS ? static_cast<std::size_t>(desc.n) : positions;
+      return desc.mask_kind == RENORM_MASK_LENGTHS ? static_cast<std::size_t>(desc.n) : desc.mask_kind == RENORM_MASK_BYTES ? positions : 0;
     case extent::tensor:
       return positions * c;
     case extent::channels:

@@ -61,6 +61,7 @@ class Corner : public testing::TestWithParam<variant> {
   renorm_desc batch_renorm(int64_t n = 3, int64_t c = 5, int64_t s = 7) const { return desc(n, c, s, RENORM_FLAG_BATCH_RENORM); }
 
   bool is_float() const { return std::get<2>(GetParam()) == RENORM_F32; }
+  double as_tensor(double v) const { return is_float() ? static_cast<double>(static_cast<float>(v)) : v; }
 };
 
 INSTANTIATE_TEST_SUITE_P(, Corner,
@@ -131,6 +132,53 @@ TEST_P(Corner, EmptyTensorsAreNotTouchedAndLeaveTheRunningStatistics) {
         else EXPECT_EQ(c.integer(name), std::string(name) == "count" ? extents[0] * extents[2] : 0) << name;
       }
     }
+}
+
+// What an extent of 0 hides: neither a mask of more bytes than there are, nor loops over what is not there. These calls would take hours.
+TEST_P(Corner, EmptyTensorsTakeNoTimeWhateverTheirOtherExtents) {
+  int64_t const huge = int64_t{1} << 58, many = 560000000000000;
+  struct {
+    int64_t n, c, s, groups;
+  } const all[] = {{huge, 0, 0, 1}, {huge, 5, 0, 1}, {huge, 0, 0, 7},     {huge, 5, 0, 7},
+                   {0, 5, huge, 1}, {0, 0, huge, 3}, {1, 0, huge / 16, 1}};
+  for (auto const& one : all)
+    for (operation const& op : operations()) {
+      renorm_desc d = batch_renorm(one.n, one.c, one.s);
+      d.groups = one.groups;
+      call c(op, d);
+      expect_ok(c);
+      EXPECT_EQ(c.exec().workspace_bytes, 0u) << op.name;
+    }
+  // Without a channel the counts of the groups are of nothing, and are not visited where they are not written.
+  for (operation const& op : operations()) {
+    if (op.id == RENORM_OP_MOMENTS || op.id == RENORM_OP_MERGE) continue;
+    call c(op, batch_renorm(3, 0, 7));
+    c.desc().groups = many;
+    for (field const& f : op.fields)
+      if (f.written() && f.integers()) c.point(f.name, nullptr);  // what is as long as the counts claim to be overlaps everything
+    expect_ok(c);
+  }
+}
+
+// Lengths are read, and say how many positions a group of no channels has.
+TEST_P(Corner, GroupsOfNoChannelsHaveCounts) {
+  for (renorm_op const op : {RENORM_OP_TRAIN, RENORM_OP_MOMENTS})
+    for (int32_t const order : {RENORM_GROUPS_CONTIGUOUS, RENORM_GROUPS_INTERLEAVED})
+      for (int32_t const kind : {RENORM_MASK_NONE, RENORM_MASK_BYTES, RENORM_MASK_LENGTHS}) {
+        renorm_desc d = batch_norm(3, 0, 4);
+        d.groups = 2;
+        d.group_order = order;
+        d.mask_kind = kind;
+        call c(find_operation(op), d);
+        std::uint8_t const bytes[12] = {1, 0, 1, 1, /**/ 0, 0, 0, 7, /**/ 1, 1, 0, 0};
+        int64_t const lengths[3] = {3, 1, 2};
+        if (kind != RENORM_MASK_NONE) c.point("mask", kind == RENORM_MASK_BYTES ? static_cast<void const*>(bytes) : lengths);
+        expect_ok(c);
+        int64_t const* const count = &c.integer("count");
+        bool const interleaved = order == RENORM_GROUPS_INTERLEAVED, none = kind == RENORM_MASK_NONE;
+        EXPECT_EQ(count[0], none ? 8 : interleaved ? 5 : 4);
+        EXPECT_EQ(count[1], none ? 4 : interleaved ? 1 : 2);
+      }
 }
 
 // Empty containers have no address.
@@ -303,19 +351,151 @@ TEST_P(Corner, MomentumOfZeroKeepsAndOfOneReplaces) {
   EXPECT_EQ(keep.integer("num_batches"), 22) << "a batch of weight 0 is a batch";
 
   d.momentum = 1;
-  d.eps = 0;
   call replace(train, d);
-  std::vector<double> old_mean;
-  for (std::size_t i = 0; i < 5; ++i) old_mean.push_back(replace.value("running_mean", i));
   expect_ok(replace);
-  // old + (new - old) rounds twice in double, then once to the type of the running statistics. The variance is sigma^2,
-  // rounded twice more.
-  double const unit = is_float() ? std::numeric_limits<float>::epsilon() : std::numeric_limits<double>::epsilon();
   for (std::size_t i = 0; i < 5; ++i) {
-    double const mean = replace.value("mean", i), variance = replace.value("sigma", i) * replace.value("sigma", i);
-    EXPECT_NEAR(replace.value("running_mean", i), mean, 2 * unit * (std::fabs(mean) + old_mean[i]));
-    EXPECT_NEAR(replace.value("running_var", i), variance, 4 * unit * (variance + 1.5));
+    double const mean = replace.value("mean", i), variance = replace.value("m2", i) / 21;
+    EXPECT_EQ(replace.value("running_mean", i), as_tensor(mean));
+    EXPECT_EQ(replace.value("running_var", i), as_tensor(variance));
   }
+}
+
+// x = [1, 3] in each channel and group: mean 2, variance 1, and 2 with Bessel's factor.
+TEST_P(Corner, WeightOfOneReplacesWhateverTheRunningStatisticsHold) {
+  double const olds[] = {nan, inf, -inf, 1e17, 1e10};
+  for (uint32_t const flags : {0u, RENORM_FLAG_CUMULATIVE, RENORM_FLAG_UNBIASED_RUNNING, RENORM_FLAG_SKIP_NONFINITE})
+    for (int64_t const groups : {1, 2}) {
+      renorm_desc d = desc(groups, 5, 2, flags);
+      d.groups = groups;
+      d.momentum = 1;
+      call c(train, d);
+      c.integer("num_batches") = 0;
+      for (int64_t sample = 0; sample < groups; ++sample)
+        for (int64_t channel = 0; channel < 5; ++channel) {
+          c.set_value("x", c.index(sample, channel, 0), 1);
+          c.set_value("x", c.index(sample, channel, 1), 3);
+        }
+      for (std::size_t i = 0; i < 5; ++i) c.set_value("running_mean", i, olds[i]), c.set_value("running_var", i, olds[i]);
+      expect_ok(c);
+      for (std::size_t i = 0; i < 5; ++i) {
+        EXPECT_EQ(c.value("running_mean", i), 2) << olds[i];
+        EXPECT_EQ(c.value("running_var", i), flags == RENORM_FLAG_UNBIASED_RUNNING ? 2 : 1) << olds[i];
+      }
+      EXPECT_EQ(c.integer("nonfinite"), 0);
+    }
+}
+
+// A variance that a float sum with the old one would lose.
+TEST_P(Corner, WeightOfOneKeepsEveryDigitOfASmallVariance) {
+  renorm_desc d = batch_norm();
+  d.momentum = 1;
+  call c(find_operation(RENORM_OP_UPDATE_RUNNING), d);
+  for (std::size_t i = 0; i < 5; ++i) c.set_value("running_var", i, 1e10), c.set_value("m2", i, 21 * 9.84e-7);
+  expect_ok(c);
+  for (std::size_t i = 0; i < 5; ++i) EXPECT_EQ(c.value("running_var", i), as_tensor(21 * 9.84e-7 / 21));
+}
+
+TEST_P(Corner, WeightOfZeroKeepsWhateverTheBatchHolds) {
+  for (uint32_t const flags : {0u, RENORM_FLAG_SKIP_NONFINITE}) {
+    renorm_desc d = desc(3, 5, 7, flags);
+    d.momentum = 0;
+    call c(train, d);
+    c.set_value("x", c.index(1, 2, 3), nan);
+    c.set_value("running_var", 4, inf);
+    capi::results const before = c.outputs();
+    expect_ok(c);
+    EXPECT_EQ(c.outputs().at("running_mean"), before.at("running_mean"));
+    EXPECT_EQ(c.outputs().at("running_var"), before.at("running_var"));
+    EXPECT_EQ(c.integer("nonfinite"), 2);
+  }
+}
+
+// Neither becomes NaN at the next batch nor stays for ever: it is replaced at weight 1, or by the next finite batch where that is asked
+// for.
+TEST_P(Corner, AnInfiniteRunningValueStaysInfiniteAndIsCounted) {
+  for (renorm_op const op : {RENORM_OP_TRAIN, RENORM_OP_UPDATE_RUNNING})
+    for (double const momentum : {0.1, 1.0})
+      for (uint32_t const flags : {0u, RENORM_FLAG_SKIP_NONFINITE}) {
+        renorm_desc d = desc(3, 5, 7, flags);
+        d.momentum = momentum;
+        call usual(find_operation(op), d), c(find_operation(op), d);
+        c.set_value("running_var", 2, inf);
+        c.set_value("running_mean", 3, -inf);
+        c.set_value("running_mean", 4, nan);
+        expect_ok(usual);
+        expect_ok(c);
+        d.momentum = 1;
+        call replaced(find_operation(op), d);
+        expect_ok(replaced);
+        bool const replaces = momentum == 1 || flags != 0;
+        EXPECT_EQ(c.value("running_var", 2), replaces ? replaced.value("running_var", 2) : inf);
+        EXPECT_EQ(c.value("running_mean", 3), replaces ? replaced.value("running_mean", 3) : -inf);
+        EXPECT_EQ(std::isnan(c.value("running_mean", 4)), !replaces);
+        EXPECT_EQ(c.value("running_mean", 2), usual.value("running_mean", 2));
+        EXPECT_EQ(c.value("running_var", 3), usual.value("running_var", 3));
+        EXPECT_EQ(c.integer("nonfinite"), replaces ? 0 : 3);
+      }
+}
+
+// The difference of running value and batch has no double, their weighted mean has.
+TEST_P(Corner, RunningValuesAtBothEndsOfTheRangeMeet) {
+  renorm_desc d = batch_norm();
+  d.stats_dtype = RENORM_F64;
+  d.momentum = 0.5;
+  call c(find_operation(RENORM_OP_UPDATE_RUNNING), d);
+  for (std::size_t i = 0; i < 5; ++i) c.set_value("running_mean", i, 1.5e308), c.set_value("mean", i, -1e308);
+  expect_ok(c);
+  for (std::size_t i = 0; i < 5; ++i) EXPECT_NEAR(c.value("running_mean", i), 0.25e308, 1e293);
+  EXPECT_EQ(c.integer("nonfinite"), 0);
+}
+
+// A schedule begins with r = 1 and d = 0 over running statistics that hold anything, and has batch norm's bits there.
+TEST_P(Corner, WarmUpIsBatchNormWhateverTheRunningStatisticsHold) {
+  struct {
+    double mean, var;
+    uint32_t flags;
+  } const starts[] = {{0, -1e-3, 0}, {nan, nan, 0}, {inf, inf, 0}, {1, 0, RENORM_FLAG_TRACK_SIGMA}, {1, -1, RENORM_FLAG_TRACK_SIGMA}};
+  for (auto const& start : starts)
+    for (uint32_t const rmin : {0u, RENORM_FLAG_RMIN}) {
+      renorm_desc d = batch_renorm();
+      d.flags |= start.flags | rmin;
+      d.rmin = d.rmax = 1;
+      d.dmax = 0;
+      call renorm(train, d), plain(train, batch_norm());
+      for (call* c : {&renorm, &plain})
+        for (std::size_t i = 0; i < 5; ++i) c->set_value("running_mean", i, start.mean), c->set_value("running_var", i, start.var);
+      expect_ok(renorm);
+      expect_ok(plain);
+      for (char const* const name : {"y", "r", "d", "mean", "sigma"})
+        EXPECT_EQ(renorm.outputs().at(name), plain.outputs().at(name)) << name;
+      call correction(find_operation(RENORM_OP_CORRECTION), d);
+      for (std::size_t i = 0; i < 5; ++i)
+        correction.set_value("running_mean", i, start.mean), correction.set_value("running_var", i, start.var);
+      expect_ok(correction);
+      for (std::size_t i = 0; i < 5; ++i) {
+        EXPECT_EQ(correction.value("r", i), 1);
+        EXPECT_EQ(correction.value("d", i), 0);
+      }
+    }
+}
+
+// One of the two alone.
+TEST_P(Corner, OneBoundThatLeavesNothingElseIsEnough) {
+  renorm_desc d = batch_renorm();
+  d.rmax = 1;
+  d.dmax = inf;
+  call r(train, d);
+  r.set_value("running_var", 2, nan);
+  expect_ok(r);
+  EXPECT_EQ(r.value("r", 2), 1);
+  EXPECT_TRUE(std::isnan(r.value("d", 2)));
+  d.rmax = inf;
+  d.dmax = 0;
+  call shift(train, d);
+  shift.set_value("running_mean", 2, nan);
+  expect_ok(shift);
+  EXPECT_TRUE(std::isfinite(shift.value("r", 2)));
+  EXPECT_EQ(shift.value("d", 2), 0);
 }
 
 TEST_P(Corner, CumulativeWeightIsOneOverTheNumberOfBatches) {
@@ -477,6 +657,60 @@ TEST_P(Corner, EveryBadChannelIsCounted) {
   EXPECT_EQ(without_running.integer("nonfinite"), 1);
 }
 
+// A finite x gives no finite y: sigma of 0, r or d, a scale or a shift that the type of y does not hold.
+TEST_P(Corner, MapsThatAreNotFiniteAreCounted) {
+  renorm_desc d = batch_renorm(2, 37, 9);
+  d.eps = 0;
+  d.rmax = d.dmax = inf;
+  call c(train, d);
+  expect_ok(c);
+  EXPECT_EQ(c.integer("nonfinite"), 0);
+  fill_channel(c, "x", 3, 1.5);                         // constant
+  c.set_value("running_var", 8, -1e-3);                 // r and d
+  c.set_value("gamma", 16, is_float() ? 1e38 : 1e308);  // scale
+  c.set_value("running_var", 16, 1e-6);                 // of gamma/sigma_running, r and d being what they are without bounds
+  c.set_value("beta", 36, inf);                         // shift
+  expect_ok(c);
+  EXPECT_EQ(c.integer("nonfinite"), 4);
+
+  call coefficients(find_operation(RENORM_OP_COEFFICIENTS), d);
+  expect_ok(coefficients);
+  EXPECT_EQ(coefficients.integer("nonfinite"), 0);
+  coefficients.set_value("sigma", 3, 0);
+  coefficients.set_value("r", 8, inf);
+  coefficients.set_value("d", 9, nan);
+  coefficients.set_value("mean", 35, is_float() ? 1e39 : inf);
+  coefficients.set_value("gamma", 36, -inf);
+  expect_ok(coefficients);
+  EXPECT_EQ(coefficients.integer("nonfinite"), 5);
+}
+
+TEST_P(Corner, InferenceCountsWhatItsRunningStatisticsCannotNormalise) {
+  for (int64_t const groups : {1, 2}) {
+    renorm_desc d = batch_renorm(2, 37, 9);
+    d.groups = groups;
+    call c(inference, d);
+    expect_ok(c);
+    EXPECT_EQ(c.integer("nonfinite"), 0);
+    c.set_value("running_var", 0, -1e-3);
+    c.set_value("running_var", 8, nan);
+    c.set_value("running_mean", 36, inf);
+    expect_ok(c);
+    EXPECT_EQ(c.integer("nonfinite"), 3);
+    EXPECT_TRUE(all_of_channel(c, "y", 0, not_finite));
+  }
+}
+
+// A group without a value is not normalised, and says nothing.
+TEST_P(Corner, GroupsWithoutAValueAreNotCounted) {
+  renorm_desc d = batch_norm(2, 5, 7);
+  d.groups = 3;
+  d.eps = 0;
+  call c(train, d);
+  expect_ok(c);
+  EXPECT_EQ(c.integer("nonfinite"), 0);
+}
+
 TEST_P(Corner, SkipNonfiniteKeepsTheRunningStatisticsOfBadChannels) {
   renorm_desc const d = desc(2, 37, 9, RENORM_FLAG_SKIP_NONFINITE | RENORM_FLAG_BATCH_RENORM);
   call clean(train, d), spoilt(train, d);
@@ -541,8 +775,8 @@ TEST_P(Corner, UpdateRunningOfWeightOneStoresTheMoments) {
   expect_ok(c);
   for (std::size_t i = 0; i < 5; ++i) {
     double const mean = c.value("mean", i), variance = c.value("m2", i) / 20;
-    EXPECT_EQ(c.value("running_mean", i), is_float() ? static_cast<double>(static_cast<float>(mean)) : mean);
-    EXPECT_EQ(c.value("running_var", i), is_float() ? static_cast<double>(static_cast<float>(variance)) : variance);
+    EXPECT_EQ(c.value("running_mean", i), as_tensor(mean));
+    EXPECT_EQ(c.value("running_var", i), as_tensor(variance));
   }
 }
 

@@ -164,10 +164,25 @@ TEST_F(Fold, ALayerWithoutInputsHasABiasAllTheSame) {
 
 TEST_F(Fold, NoOutputIsNoWork) {
   call c(fold);
-  for (char const* const output : {"scale", "folded_weights", "folded_bias"}) c.point(output, nullptr);
+  for (char const* const output : {"scale", "folded_weights", "folded_bias", "nonfinite"}) c.point(output, nullptr);
   capi::bytes const before = c.memory;
   expect_ok(c);
   EXPECT_EQ(c.memory, before);
+}
+
+// A scale, a bias or a weight, in the type it is stored in. Other channels are what they are.
+TEST_F(Fold, ChannelsThatAreNotFiniteAreCounted) {
+  for_each_isa([&] {
+    call c(fold, fold_desc(1, 67, 3, RENORM_NHWC, RENORM_F32));
+    expect_ok(c);
+    EXPECT_EQ(c.integer("nonfinite"), 0);
+    c.set_value("running_var", 0, -1e-3);  // below -eps
+    c.set_value("gamma", 64, 1e38);        // scale of 1e38/sqrt(var), its products with weights beyond float
+    c.set_value("weights", c.index(0, 64, 1), 1e3);
+    c.set_value("beta", 66, std::numeric_limits<double>::infinity());
+    expect_ok(c);
+    EXPECT_EQ(c.integer("nonfinite"), 3);
+  });
 }
 
 // Groups, masks and epilogues are of calls on activations.
@@ -228,8 +243,8 @@ std::vector<double> inference_after_dense(call& c) {
     var[i] = c.value("running_var", i);
   }
   renorm_desc const desc = fold_desc(1, c.desc().c, 1, c.desc().layout, RENORM_F64);
-  renorm_inference_args const args = {sizeof args, 0,          x.data(), gamma.data(), beta.data(),
-                                      mean.data(), var.data(), y.data(), nullptr,      nullptr};
+  renorm_inference_args const args = {sizeof args, 0,        x.data(), gamma.data(), beta.data(), mean.data(),
+                                      var.data(),  y.data(), nullptr,  nullptr,      nullptr};
   EXPECT_EQ(renorm_inference(&desc, &args, nullptr), RENORM_OK) << capi::last_error();
   return y;
 }

@@ -262,13 +262,26 @@ template <class T> written coefficients(channel_table const& k, grid_of<T> const
   k.coefficients(d.g.length, mean, sigma, r, shift, {gamma.data(), f64}, {beta.data(), f64}, center, scale, offset);
   return written() << center << scale << offset;
 }
+// Every fifth value is none.
+vector_at<double> with_holes(vector_at<double> values) {
+  for (std::size_t i = 0; i < values.size(); i += 5) values.data()[i] = i % 2 == 0 ? NAN : HUGE_VAL;
+  return values;
+}
+template <class T> written count_nonfinite(channel_table const& k, grid_of<T> const& d) {
+  auto center = d.wide(3 * d.g.length, 1), scale = with_holes(d.wide(3 * d.g.length, 2)), shift = d.wide(3 * d.g.length, 3);
+  written counts;
+  counts.values.push_back(static_cast<double>(k.count_nonfinite(d.g.length, {3, d.g.length, center, scale, shift, sizeof(T) == 8})));
+  EXPECT_GT(counts.values[0], 0);
+  return counts;
+}
 template <class T> written update_running(channel_table const& k, grid_of<T> const& d) {
   bool const f64 = sizeof(T) == sizeof(double);
   auto mean = d.wide(3 * d.g.length, 1), m2 = d.wide_positive(3 * d.g.length, 2);
   auto running_mean = d.input(d.g.length, 3), running_var = d.positive(d.g.length, 4);
   std::int64_t const counts[] = {5, 0, 3};
   renorm::running_update const u = {0.25, {3, d.g.length, counts}, true, true, 1e-3, false};
-  EXPECT_EQ(k.update_running(d.g.length, u, mean, m2, {running_mean.data(), f64}, {running_var.data(), f64}), 0u);
+  renorm::affine_maps const maps = {3, d.g.length, mean, m2, mean, f64};
+  EXPECT_EQ(k.update_running(d.g.length, u, mean, m2, &maps, {running_mean.data(), f64}, {running_var.data(), f64}), 0u);
   return written() << running_mean << running_var;
 }
 template <class T> written grad_parameters(channel_table const& k, grid_of<T> const& d) {

@@ -307,7 +307,7 @@ typedef struct renorm_train_args {
   double *r;              /* S, 1 for batch norm */
   double *d;              /* S, 0 for batch norm */
   int64_t *count;         /* [groups], m of each */
-  int64_t *nonfinite;     /* 1 value: number of channels whose statistics, or updated running statistics, are not finite */
+  int64_t *nonfinite;     /* 1 value: see "Not finite" at the top */
   double *m2;             /* S, sum((x - mean)^2): with count and mean the moments of the batch, as renorm_moments gives them */
   const void *mask;
   const void *z;            /* read, and needed, with RENORM_EPILOGUE_ADD and _ADD_RELU; y may be z */
@@ -330,6 +330,7 @@ typedef struct renorm_inference_args {
   void *y;                  /* may be x */
   const void *mask;
   const void *z;            /* read, and needed, with RENORM_EPILOGUE_ADD and _ADD_RELU; y may be z */
+  int64_t *nonfinite;       /* 1 value, may be NULL: see "Not finite" at the top */
 } renorm_inference_args;
 
 RENORM_API renorm_status renorm_inference(const renorm_desc *desc, const renorm_inference_args *args, const renorm_exec *exec);
@@ -433,7 +434,7 @@ typedef struct renorm_update_running_args {
   void *running_mean;     /* R, in/out */
   void *running_var;      /* R, in/out */
   int64_t *num_batches;   /* as in renorm_train_args */
-  int64_t *nonfinite;     /* 1 value, may be NULL */
+  int64_t *nonfinite;     /* 1 value, may be NULL: see "Not finite" at the top */
 } renorm_update_running_args;
 
 RENORM_API renorm_status renorm_update_running(const renorm_desc *desc, const renorm_update_running_args *args,
@@ -477,6 +478,7 @@ typedef struct renorm_coefficients_args {
   double *center;           /* S */
   double *scale;            /* S */
   double *shift;            /* S */
+  int64_t *nonfinite;       /* 1 value, may be NULL: see "Not finite" at the top */
 } renorm_coefficients_args;
 
 RENORM_API renorm_status renorm_coefficients(const renorm_desc *desc, const renorm_coefficients_args *args,
@@ -581,6 +583,7 @@ typedef struct renorm_fold_args {
   void *scale;              /* P, or NULL: not wanted */
   void *folded_weights;     /* of dtype, n*c*s. NULL: not wanted. May be weights */
   void *folded_bias;        /* P. NULL: not wanted. May be bias */
+  int64_t *nonfinite;       /* 1 value, may be NULL: number of channels with a scale or a folded value that is not finite */
 } renorm_fold_args;
 
 RENORM_API renorm_status renorm_fold(const renorm_desc *desc, const renorm_fold_args *args, const renorm_exec *exec);

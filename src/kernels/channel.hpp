@@ -38,22 +38,24 @@ void deviation(std::size_t channels, statistics const& s, double* mean, double* 
   });
 }
 
-// sigma = sqrt(m2/divisor + eps); r and d against the running statistics, 1 and 0 without (paper, Algorithm 1).
+// sigma = sqrt(m2/divisor + eps); r and d against the running statistics, 1 and 0 without (paper, Algorithm 1), and where the bounds leave
+// nothing else: a schedule begins there, with running statistics that hold anything.
 void correction(std::size_t channels, double divisor, double eps, double const* mean, double const* m2, statistics const* running,
                 correction_bounds const& bounds, double* sigma, double* r, double* d) {
+  bool const r_is_1 = running == nullptr || (bounds.rmin == 1 && bounds.rmax == 1), d_is_0 = running == nullptr || bounds.dmax == 0;
   sweep<vec<double>>(channels, [&](std::size_t c, auto k) RENORM_LAMBDA {
     vec<double> const deviation = sqrt(load_wide(m2 + c, k) / wide(divisor) + wide(eps));
     deviation.store(sigma + c, k);
-    if (running == nullptr) {
-      store_if(r, c, k, wide(1));
-      store_if(d, c, k, wide(0));
-      return;
+    vec<double> ratio = wide(1), distance = wide(0);
+    if (!r_is_1 || !d_is_0) {
+      vec<double> const tracked = load_sigma(*running, c, k);
+      vec<double> const reference = select(tracked < wide(bounds.sigma_floor), wide(bounds.sigma_floor), tracked);
+      if (!r_is_1) ratio = clip(deviation / reference, bounds.rmin, bounds.rmax);
+      vec<double> const difference = load_wide(mean + c, k) - load_typed(running->mean, c, k);
+      if (!d_is_0) distance = clip(difference / reference, -bounds.dmax, bounds.dmax);
     }
-    vec<double> const tracked = load_sigma(*running, c, k);
-    vec<double> const reference = select(tracked < wide(bounds.sigma_floor), wide(bounds.sigma_floor), tracked);
-    vec<double> const distance = load_wide(mean + c, k) - load_typed(running->mean, c, k);
-    store_if(r, c, k, clip(deviation / reference, bounds.rmin, bounds.rmax));
-    store_if(d, c, k, clip(distance / reference, -bounds.dmax, bounds.dmax));
+    store_if(r, c, k, ratio);
+    store_if(d, c, k, distance);
   });
 }
 
@@ -75,29 +77,71 @@ RENORM_INLINE vec<double> is_finite(vec<double> v, bool f64) {
   return select(v < bound, select(wide(0) - bound < v, wide(1), no), no);
 }
 
+// 1 where the map of a group is.
+template <class K> RENORM_INLINE vec<double> is_finite_map(affine_maps const& m, std::size_t group, std::size_t c, K k) {
+  std::size_t const at = group * m.pitch + c;
+  vec<double> const center = is_finite(load_wide(m.center + at, k), m.f64), scale = is_finite(load_wide(m.scale + at, k), m.f64);
+  return center * scale * is_finite(load_wide(m.shift + at, k), m.f64);
+}
+
+// How many channels have a map that is not finite.
+std::size_t count_nonfinite(std::size_t channels, affine_maps const& maps) {
+  vec<double> nonfinite = wide(0);
+  sweep<vec<double>>(channels, [&](std::size_t c, auto k) RENORM_LAMBDA {
+    vec<double> ok = wide(1);
+    for (std::size_t g = 0; g < maps.groups; ++g) ok = ok * is_finite_map(maps, g, c, k);
+    nonfinite = nonfinite + used_lanes(wide(1) - ok, k);
+  });
+  return static_cast<std::size_t>(fold(nonfinite));
+}
+
+// The sum that a mean of count values is the quotient of: for sums of at most 50 significant bits, of which exact data are made, the one.
+// It is a multiple of 8 units in the last place, and the product is within 2 of it: the nearest such multiple, T. J. Dekker, "A
+// floating-point technique for extending the available precision" (1971). Where that is no sum of this mean, the product stands.
+RENORM_INLINE vec<double> sum_of_mean(vec<double> count, vec<double> mean) {
+  vec<double> const product = mean * count, larger = product * wide(9), rounded = larger - (larger - product), quotient = rounded / count;
+  return select(quotient < mean, product, select(mean < quotient, product, select(quotient <= mean, rounded, product)));
+}
+
 struct batch_statistics {
   vec<double> mean, spread;
 };
 
+// Of means the sums are added and divided once, so that the mean of exact data is exact. Beyond double's range means are averaged.
 template <class K> RENORM_INLINE batch_statistics average_groups(running_update const& u, double total, double const* mean,
                                                                  double const* m2, std::size_t c, K k) {
-  batch_statistics batch = {wide(0), wide(0)};
+  vec<double> sum = wide(0), average = wide(0), spread = wide(0);
   for (std::size_t g = 0; g < u.groups.groups; ++g) {
     std::int64_t const count = u.groups.count[g];
     if (count == 0) continue;
     std::size_t const at = g * u.groups.pitch + c;
-    vec<double> const share = wide(static_cast<double>(count) / total);
-    vec<double> const var = load_wide(m2 + at, k) / wide(divisor_of(count, u.bessel));
-    batch.mean = fma(share, load_wide(mean + at, k), batch.mean);
-    batch.spread = fma(share, u.track_sigma ? sqrt(var + wide(u.eps)) : var, batch.spread);
+    vec<double> const values = wide(static_cast<double>(count)), share = values / wide(total);
+    vec<double> const mu = load_wide(mean + at, k), var = load_wide(m2 + at, k) / wide(divisor_of(count, u.bessel));
+    if (u.groups.groups > 1) sum = sum + sum_of_mean(values, mu);
+    average = fma(share, mu, average);
+    spread = fma(share, u.track_sigma ? sqrt(var + wide(u.eps)) : var, spread);
   }
-  return batch;
+  if (u.groups.groups == 1 || total == 0) return {average, spread};
+  return {select(wide(0) < is_finite(sum, true), sum / wide(total), average), spread};
 }
 
-// running += weight*(batch - running), where running arrays are given. Returns how many channels have batch statistics or new
-// running statistics that are not finite.
-std::size_t update_running(std::size_t channels, running_update const& u, double const* mean, double const* m2, typed_out running_mean,
-                           typed_out running_var) {
+// The running value after old and a batch's. Where the difference of two finite values is none, their products with the weights are. An
+// old value that is not finite stays what it is until the weight, or skip_nonfinite, lets a finite one replace it.
+RENORM_INLINE vec<double> next_running(running_update const& u, vec<double> old, vec<double> now) {
+  if (u.weight == 0) return old;
+  if (u.weight == 1) return now;
+  vec<double> const no = wide(0), weight = wide(u.weight);
+  vec<double> const moved = fma(weight, now - old, old), apart = fma(weight, now, wide(1 - u.weight) * old);
+  vec<double> const between = select(no < is_finite(moved, true), moved, apart);
+  vec<double> const from_number = select(no < is_finite(now, true), between, moved);
+  vec<double> const from_other = select(no < is_finite(now, true), u.skip_nonfinite ? now : old, moved);
+  return select(no < is_finite(old, true), from_number, from_other);
+}
+
+// Moves running statistics, where they are given. Returns how many channels have batch statistics, a map, or new running statistics that
+// are not finite. Groups without a value have no map.
+std::size_t update_running(std::size_t channels, running_update const& u, double const* mean, double const* m2, affine_maps const* maps,
+                           typed_out running_mean, typed_out running_var) {
   vec<double> nonfinite = wide(0);
   bool const track = running_mean.data != nullptr;
   double total = 0;
@@ -105,16 +149,17 @@ std::size_t update_running(std::size_t channels, running_update const& u, double
   sweep<vec<double>>(channels, [&](std::size_t c, auto k) RENORM_LAMBDA {
     batch_statistics const batch = average_groups(u, total, mean, m2, c, k);
     vec<double> ok = is_finite(batch.mean, true) * is_finite(batch.spread, true);
+    for (std::size_t g = 0; maps != nullptr && g < maps->groups; ++g)
+      if (u.groups.count[g] > 0) ok = ok * is_finite_map(*maps, g, c, k);
     if (track) {
-      auto const blend = [&](vec<double> old, vec<double> now) RENORM_LAMBDA { return fma(wide(u.weight), now - old, old); };
       vec<double> const old_mean = load_typed({running_mean.data, running_mean.f64}, c, k);
       vec<double> const old_var = load_typed({running_var.data, running_var.f64}, c, k);
-      vec<double> const new_mean = blend(old_mean, batch.mean);
-      vec<double> const new_var = blend(old_var, batch.spread);
-      ok = ok * is_finite(new_mean, running_mean.f64) * is_finite(new_var, running_var.f64);
-      vec<double> const update = u.skip_nonfinite ? ok : wide(1);
+      vec<double> const new_mean = next_running(u, old_mean, batch.mean), new_var = next_running(u, old_var, batch.spread);
+      vec<double> const stored = is_finite(new_mean, running_mean.f64) * is_finite(new_var, running_var.f64);
+      vec<double> const update = u.skip_nonfinite ? stored : wide(1);
       store_typed(running_mean, c, k, select(wide(0) < update, new_mean, old_mean));
       store_typed(running_var, c, k, select(wide(0) < update, new_var, old_var));
+      ok = ok * stored;
     }
     nonfinite = nonfinite + used_lanes(wide(1) - ok, k);
   });

@@ -110,7 +110,7 @@ struct correction_bounds {
   double rmin, rmax, dmax, sigma_floor;
 };
 
-// How running statistics follow: running += weight*(batch - running).
+// How running statistics follow: running += weight*(batch - running); weight 1 replaces and weight 0 keeps them, exactly.
 // The batch value is the average over the groups, weighted by their counts, of mean and of m2/m.
 struct running_update {
   double weight;
@@ -118,7 +118,14 @@ struct running_update {
   bool bessel;       // m2/(m - 1) instead
   bool track_sigma;  // the root of that + eps instead
   double eps;
-  bool skip_nonfinite;  // leave a channel alone whose new values are not finite
+  bool skip_nonfinite;  // leave a channel alone whose new values are not finite, but replace old values that are not
+};
+
+// The maps y = scale*(x - center) + shift of all groups, as a sweep of double or of float tensors has them.
+struct affine_maps {
+  std::size_t groups, pitch;
+  double const *center, *scale, *shift;
+  bool f64;
 };
 
 }  // namespace renorm

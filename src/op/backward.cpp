@@ -263,7 +263,7 @@ template <class T> void backward_reduce_as(problem const& p, renorm_backward_red
 
 template <class T> void backward_apply_as(problem const& p, renorm_backward_apply_args const& a, call const& on) {
   double const *const r = p.batch_renorm ? a.r : nullptr, *const d = p.batch_renorm ? a.d : nullptr;
-  write_parameters(p.shape, p, on.code, r, d, a.sum_dy, a.sum_dy_xhat, a.dgamma, a.dbeta);
+  if (p.shape.c > 0) write_parameters(p.shape, p, on.code, r, d, a.sum_dy, a.sum_dy_xhat, a.dgamma, a.dbeta);
   if (a.dx == nullptr || p.shape.values() == 0) return;
   arena memory(on.workspace);
   gradient_apply_scratch<T> const s(p, memory);
@@ -342,6 +342,11 @@ void inference_backward(problem const& p, renorm_inference_backward_args const& 
   else with_element_type(p, [&](auto zero) { inference_backward_as<decltype(zero)>(p, a, on); });
 }
 void backward_reduce(problem const& p, renorm_backward_reduce_args const& a, call const& on) {
+  if (p.shape.values() == 0) {
+    clear(a.sum_dy, p.shape.statistics());
+    clear(a.sum_dy_xhat, p.shape.statistics());
+    return;
+  }
   with_element_type(p, [&](auto zero) { backward_reduce_as<decltype(zero)>(p, a, on); });
 }
 void backward_apply(problem const& p, renorm_backward_apply_args const& a, call const& on) {

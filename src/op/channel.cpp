@@ -26,16 +26,22 @@ void merge(problem const& p, renorm_merge_args const& a, call const& on) {
 }
 
 void update_running(problem const& p, renorm_update_running_args const& a, call const& on) {
-  follow(p, on.code, a.count, a.mean, a.m2, {a.running_mean, a.running_var, a.num_batches}, a.nonfinite);
+  follow(p, on.code, a.count, a.mean, a.m2, nullptr, {a.running_mean, a.running_var, a.num_batches}, a.nonfinite);
 }
 
+// Here and below the groups of no channels are not visited: there may be any number of them.
 void correction(problem const& p, renorm_correction_args const& a, call const& on) {
+  if (p.shape.c == 0) return;
   for (std::size_t g = 0; g < p.shape.groups; ++g)
     correct(p, on.code, {p.shape, g}, a.count[g], a.mean, a.m2, p.running_statistics(a.running_mean, a.running_var), a.sigma_floor,
             {a.sigma, a.r, a.d});
 }
 
 void coefficients(problem const& p, renorm_coefficients_args const& a, call const& on) {
+  if (p.shape.c == 0) {
+    report(0, a.nonfinite);
+    return;
+  }
   double const *mean = a.mean, *sigma = a.sigma;
   if (mean == nullptr) {
     // The outputs hold mean and sigma on the way: each is read before its place is written.
@@ -47,6 +53,8 @@ void coefficients(problem const& p, renorm_coefficients_args const& a, call cons
   }
   for (std::size_t g = 0; g < p.shape.groups; ++g)
     map_forward(p, on.code, {p.shape, g}, mean, sigma, a.r, a.d, a.gamma, a.beta, {a.center, a.scale, a.shift});
+  if (a.nonfinite != nullptr)
+    report(on.code.channel.count_nonfinite(p.shape.c, maps_of(p, p.shape.groups, {a.center, a.scale, a.shift})), a.nonfinite);
 }
 
 }  // namespace renorm::op

@@ -67,26 +67,39 @@ inline bool any_value(problem const& p, std::int64_t const* count) {
   return false;
 }
 
+// The maps of all groups, as the sweeps of a problem have them.
+inline affine_maps maps_of(problem const& p, std::size_t groups, affine_map const& m) {
+  return {groups, p.shape.c, m.center, m.scale, m.shift, p.f64};
+}
+
+inline void report(std::size_t found, std::int64_t* nonfinite) {
+  if (nonfinite != nullptr) *nonfinite = static_cast<std::int64_t>(found);
+}
+
 struct running_arrays {
   void *mean, *var;  // both or neither
   std::int64_t* num_batches;
 };
 
 // The end of a training step: moves the running statistics, where they are given and there is a batch, and counts the channels that are
-// not finite.
+// not finite. maps may be NULL.
 inline void follow(problem const& p, isa const& code, std::int64_t const* count, double const* mean, double const* m2,
-                   running_arrays const& running, std::int64_t* nonfinite) {
-  bool const update = running.mean != nullptr && !p.keep_running && p.shape.c > 0 && any_value(p, count);
+                   affine_maps const* maps, running_arrays const& running, std::int64_t* nonfinite) {
+  if (p.shape.c == 0) {
+    report(0, nonfinite);
+    return;
+  }
+  bool const update = running.mean != nullptr && !p.keep_running && any_value(p, count);
   running_update const u = {update ? batch_weight(p, running.num_batches) : 0,
                             {p.shape.groups, p.shape.c, count},
                             p.unbiased_running,
                             p.track_sigma,
                             p.eps,
                             p.skip_nonfinite};
-  std::size_t const found = code.channel.update_running(p.shape.c, u, mean, m2, p.running(update ? running.mean : nullptr),
+  std::size_t const found = code.channel.update_running(p.shape.c, u, mean, m2, maps, p.running(update ? running.mean : nullptr),
                                                         p.running(update ? running.var : nullptr));
   if (update && running.num_batches != nullptr) ++*running.num_batches;
-  if (nonfinite != nullptr) *nonfinite = static_cast<std::int64_t>(found);
+  report(found, nonfinite);
 }
 
 }  // namespace renorm

@@ -10,6 +10,7 @@ constexpr std::size_t block_channels = 64;
 
 struct coefficients_block {
   double mean[block_channels], scale[block_channels], beta[block_channels];
+  bool finite[block_channels];  // all of a channel that was folded
 };
 
 double load(typed_in a, std::size_t i) {
@@ -21,15 +22,20 @@ void store(typed_out a, std::size_t i, double v) {
   else static_cast<float*>(a.data)[i] = static_cast<float>(v);
 }
 
-void fold_bias(problem const& p, renorm_fold_args const& a, channels const& at, coefficients_block const& k) {
+template <class T> bool is_finite(T v) { return v - v == 0; }
+bool is_finite_as(bool f64, double v) { return f64 ? is_finite(v) : is_finite(static_cast<float>(v)); }
+
+void fold_bias(problem const& p, renorm_fold_args const& a, channels const& at, coefficients_block& k) {
   for (std::size_t i = 0; i < at.count; ++i) {
     double const bias = a.bias == nullptr ? 0 : load(p.params(a.bias), at.first + i);
-    store(p.params(a.folded_bias), at.first + i, k.scale[i] * (bias - k.mean[i]) + k.beta[i]);
+    double const folded = k.scale[i] * (bias - k.mean[i]) + k.beta[i];
+    k.finite[i] = is_finite_as(p.params_f64, k.scale[i]) && is_finite_as(p.params_f64, folded);
+    if (a.folded_bias != nullptr) store(p.params(a.folded_bias), at.first + i, folded);
   }
 }
 
 // Runs of contiguous values: NCHW has one for each channel, NHWC one for each position, with all channels of the block.
-template <class T> void fold_weights(shape const& s, renorm_fold_args const& a, channels const& at, double const* scale) {
+template <class T> void fold_weights(shape const& s, renorm_fold_args const& a, channels const& at, coefficients_block& k) {
   bool const planes = s.layout == layout::nchw;
   std::size_t const runs = planes ? at.count : s.s, length = planes ? s.s : at.count, pitch = planes ? s.s : s.c;
   for (std::size_t sample = 0; sample < s.n; ++sample) {
@@ -37,27 +43,38 @@ template <class T> void fold_weights(shape const& s, renorm_fold_args const& a, 
     auto const* const weights = static_cast<T const*>(a.weights) + first;
     auto* const folded = static_cast<T*>(a.folded_weights) + first;
     for (std::size_t r = 0; r < runs; ++r)
-      for (std::size_t i = 0; i < length; ++i)
-        folded[r * pitch + i] = static_cast<T>(scale[planes ? r : i] * static_cast<double>(weights[r * pitch + i]));
+      for (std::size_t i = 0; i < length; ++i) {
+        std::size_t const channel = planes ? r : i;
+        T const value = static_cast<T>(k.scale[channel] * static_cast<double>(weights[r * pitch + i]));
+        folded[r * pitch + i] = value;
+        k.finite[channel] &= is_finite(value);
+      }
   }
 }
 
-void fold_block(problem const& p, renorm_fold_args const& a, call const& on, channels const& at) {
+// Returns how many channels are not finite.
+std::size_t fold_block(problem const& p, renorm_fold_args const& a, call const& on, channels const& at) {
   coefficients_block k;
   on.code.channel.deviation(at.count, from(p.running_statistics(a.running_mean, a.running_var), at.first), k.mean, k.scale);
   on.code.channel.coefficients(at.count, k.mean, k.scale, nullptr, nullptr, from(p.params(a.gamma), at.first),
                                from(p.params(a.beta), at.first), k.mean, k.scale, k.beta);
   for (std::size_t i = 0; a.scale != nullptr && i < at.count; ++i) store(p.params(a.scale), at.first + i, k.scale[i]);
-  if (a.folded_bias != nullptr) fold_bias(p, a, at, k);
-  if (a.folded_weights == nullptr) return;
-  with_element_type(p, [&](auto zero) { fold_weights<decltype(zero)>(p.shape, a, at, k.scale); });
+  fold_bias(p, a, at, k);
+  if (a.folded_weights != nullptr && p.shape.values() > 0)
+    with_element_type(p, [&](auto zero) { fold_weights<decltype(zero)>(p.shape, a, at, k); });
+  std::size_t found = 0;
+  for (std::size_t i = 0; i < at.count; ++i) found += !k.finite[i];
+  return found;
 }
 
 }  // namespace
 
 void fold(problem const& p, renorm_fold_args const& a, call const& on) {
+  if (a.scale == nullptr && a.folded_weights == nullptr && a.folded_bias == nullptr && a.nonfinite == nullptr) return;
+  std::size_t nonfinite = 0;
   for (std::size_t first = 0; first < p.shape.c; first += block_channels)
-    fold_block(p, a, on, {p.shape, 0, first, smaller(block_channels, p.shape.c - first)});
+    nonfinite += fold_block(p, a, on, {p.shape, 0, first, smaller(block_channels, p.shape.c - first)});
+  report(nonfinite, a.nonfinite);
 }
 
 }  // namespace renorm::op

@@ -95,7 +95,32 @@ template <class T> void train_as(problem const& p, renorm_train_args const& a, c
     scratch.affine.narrow(o, on.code, at, map.center, map.scale, map.shift);
   };
   run_passes(o, sizeof(T), on.exec, moments, algebra, sweep_after{o, selected, sweep});
-  follow(p, on.code, count, mean, m2, {a.running_mean, a.running_var, a.num_batches}, a.nonfinite);
+  affine_maps const maps = maps_of(p, p.shape.groups, scratch.affine.map);
+  follow(p, on.code, count, mean, m2, &maps, {a.running_mean, a.running_var, a.num_batches}, a.nonfinite);
+}
+
+// Without a value all groups have the same statistics. The running ones stay.
+void train_empty(problem const& p, renorm_train_args const& a, call const& on) {
+  constexpr std::size_t block_channels = 64;
+  double const zero[block_channels] = {};
+  double sigma[block_channels], r[block_channels], d[block_channels];
+  struct {
+    double* to;
+    double const* values;
+  } const outputs[] = {{a.mean, zero}, {a.m2, zero}, {a.sigma, sigma}, {a.r, r}, {a.d, d}};
+  if (a.count != nullptr) count_positions(p, a.mask, a.count);
+  report(0, a.nonfinite);
+  if (a.mean == nullptr && a.m2 == nullptr && a.sigma == nullptr && a.r == nullptr && a.d == nullptr) return;
+  statistics const running = p.running_statistics(a.running_mean, a.running_var);
+  for (std::size_t first = 0; first < p.shape.c; first += block_channels) {
+    std::size_t const count = smaller(block_channels, p.shape.c - first);
+    statistics const reference = from(running, first);
+    on.code.channel.correction(count, 1, p.eps, zero, zero, p.batch_renorm ? &reference : nullptr, {p.rmin, p.rmax, p.dmax, 0}, sigma, r,
+                               d);
+    for (auto const& output : outputs)
+      for (std::size_t g = 0; output.to != nullptr && g < p.shape.groups; ++g)
+        copy(output.values, count, output.to + g * p.shape.c + first);
+  }
 }
 
 template <class T> void moments_as(problem const& p, renorm_moments_args const& a, call const& on) {
@@ -110,8 +135,13 @@ template <class T> void moments_as(problem const& p, renorm_moments_args const& 
       o, sizeof(T), on.exec, moments, [&](channels const& at) { moments.combine(at, a.mean, a.m2); }, no_sweep());
 }
 
+void moments_empty(problem const& p, renorm_moments_args const& a) {
+  count_positions(p, a.mask, a.count);
+  clear(a.mean, p.shape.statistics());
+  clear(a.m2, p.shape.statistics());
+}
+
 template <class T> void inference_as(problem const& p, renorm_inference_args const& a, call const& on) {
-  if (p.shape.values() == 0) return;
   arena memory(on.workspace);
   inference_scratch<T> const scratch(p, memory);
   channels const all(scratch.order.shape, 0);
@@ -121,10 +151,10 @@ template <class T> void inference_as(problem const& p, renorm_inference_args con
   map_forward(p, on.code, all, scratch.mean, scratch.sigma, nullptr, nullptr, a.gamma, a.beta, map);
   scratch.affine.narrow(scratch.order, on.code, all, map.center, map.scale, map.shift);
   sweep_all(scratch.order, selected, on.exec, sweep_of<T>(p, scratch.affine, a.x, a.z, a.y, on));
+  if (a.nonfinite != nullptr) report(on.code.channel.count_nonfinite(p.shape.c, maps_of(p, 1, map)), a.nonfinite);
 }
 
 template <class T> void apply_as(problem const& p, renorm_apply_args const& a, call const& on) {
-  if (p.shape.values() == 0) return;
   arena memory(on.workspace);
   apply_scratch<T> const scratch(p, memory);
   order const& o = scratch.order;
@@ -136,15 +166,19 @@ template <class T> void apply_as(problem const& p, renorm_apply_args const& a, c
 }  // namespace
 
 void train(problem const& p, renorm_train_args const& a, call const& on) {
-  with_element_type(p, [&](auto zero) { train_as<decltype(zero)>(p, a, on); });
+  if (p.shape.values() == 0) train_empty(p, a, on);
+  else with_element_type(p, [&](auto zero) { train_as<decltype(zero)>(p, a, on); });
 }
 void moments(problem const& p, renorm_moments_args const& a, call const& on) {
-  with_element_type(p, [&](auto zero) { moments_as<decltype(zero)>(p, a, on); });
+  if (p.shape.values() == 0) moments_empty(p, a);
+  else with_element_type(p, [&](auto zero) { moments_as<decltype(zero)>(p, a, on); });
 }
 void inference(problem const& p, renorm_inference_args const& a, call const& on) {
-  with_element_type(p, [&](auto zero) { inference_as<decltype(zero)>(p, a, on); });
+  if (p.shape.values() == 0) report(0, a.nonfinite);
+  else with_element_type(p, [&](auto zero) { inference_as<decltype(zero)>(p, a, on); });
 }
 void apply(problem const& p, renorm_apply_args const& a, call const& on) {
+  if (p.shape.values() == 0) return;
   with_element_type(p, [&](auto zero) { apply_as<decltype(zero)>(p, a, on); });
 }
 

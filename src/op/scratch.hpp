@@ -10,8 +10,9 @@
 
 namespace renorm {
 
-// Bytes of a Scratch<T>(problem, arena&).
+// Bytes of a Scratch<T>(problem, arena&). Empty tensors need none, whatever their other extents are.
 template <template <class> class Scratch> std::size_t scratch_bytes(problem const& p) {
+  if (p.shape.values() == 0) return 0;
   return with_element_type(p, [&](auto zero) {
     arena counter(nullptr);
     Scratch<decltype(zero)> const scratch(p, counter);

@@ -7,12 +7,28 @@
 
 namespace renorm {
 
+// How many positions of each group count. Reads no more of the mask than there is, and without one no sample, of which there may be any
+// number if they are empty.
+inline void count_positions(problem const& p, void const* given, std::int64_t* counts) {
+  shape const& s = p.shape;
+  std::size_t const larger_groups = s.n % s.groups;
+  for (std::size_t g = 0; g < s.groups; ++g)
+    counts[g] = p.mask == mask::none ? static_cast<std::int64_t>((s.n / s.groups + (g < larger_groups)) * s.s) : 0;
+  if (p.mask == mask::none || s.per_channel() == 0) return;
+  for (std::size_t i = 0; i < s.n; ++i) {
+    std::int64_t& count = counts[p.order.group_of_sample(i)];
+    if (p.mask == mask::lengths) count += static_cast<std::int64_t const*>(given)[i];
+    else
+      for (std::size_t k = 0; k < s.s; ++k) count += static_cast<unsigned char const*>(given)[i * s.s + k] != 0;
+  }
+}
+
 template <class T> struct selection_scratch {
   T* valid = nullptr;             // [n][s]
   std::size_t* before = nullptr;  // for each group: a value for each chunk, and one behind the last
 
   selection_scratch(problem const& p, order const& o, arena& memory) {
-    if (p.mask == mask::none || p.shape.per_channel() == 0) return;
+    if (p.mask == mask::none) return;
     valid = memory.take<T>(p.shape.per_channel());
     before = memory.take<std::size_t>(o.chunks + o.shape.groups);
   }

@@ -130,10 +130,6 @@ template <class F> void for_each_group(order const& o, executor const& lent, F c
 // Reduction, algebra and sweep of an operation as its schedule has it. Groups without a sample have algebra alone.
 template <class Reduce, class Algebra, class Sweep> void run_passes(order const& o, std::size_t element_size, executor const& lent,
                                                                     Reduce const& reduce, Algebra const& algebra, Sweep const& sweep) {
-  if (o.shape.values() == 0) {
-    for (std::size_t g = 0; g < o.shape.groups; ++g) algebra(channels(o.shape, g));
-    return;
-  }
   executor const e = lent.for_bytes(o.shape.values() * element_size);
   schedule const cuts = make_schedule(o, element_size, Reduce::inputs, e.threads);
   auto const for_all_pieces = [&](auto const& f, auto const& publish) {
