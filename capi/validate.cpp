@@ -76,8 +76,10 @@ problem translate(renorm_desc const& d) {
   auto const has = [&](std::uint32_t flag) { return (d.flags & flag) != 0; };
   auto const is_f64 = [&](int32_t dtype) { return (dtype == 0 ? d.dtype : dtype) == RENORM_F64; };
   problem p{};
-  // Without positions the layouts are the same memory, and rows of channels are the fast way through it.
-  p.shape = {d.layout == RENORM_NCHW && d.s != 1 ? layout::nchw : layout::nhwc,
+  // With one channel the layouts are the same memory, and it is one long plane. Without positions they are, too, and rows of channels are
+  // the fast way through it.
+  bool const planes = d.c == 1 || (d.layout == RENORM_NCHW && d.s != 1);
+  p.shape = {planes ? layout::nchw : layout::nhwc,
              static_cast<std::size_t>(d.n),
              static_cast<std::size_t>(d.c),
              static_cast<std::size_t>(d.s),

@@ -227,6 +227,32 @@ TEST_F(Bits, AreTheSameForAnyAlignment) {
   });
 }
 
+// It is the same memory in both, and a batch of values is the same one however it is split into samples.
+TEST_F(Bits, OfOneChannelAreTheSameInBothLayoutsAndForAnySamples) {
+  for (extents const& e : std::vector<extents>{{7, 1, 33}, {300, 1, 1}, {1, 1, 5001}, {64, 1, 49}})
+    for (renorm_dtype const dtype : {RENORM_F32, RENORM_F64}) {
+      renorm_desc desc = renorm_test::make_desc(e.n, e.c, e.s);
+      desc.dtype = dtype;
+      desc.flags = RENORM_FLAG_BATCH_RENORM;
+      problem const p = mixed_problem(desc, 3);
+      problem one_sample = p, last = p;
+      one_sample.desc.s = e.n * e.s;
+      one_sample.desc.n = 1;
+      last.desc.layout = RENORM_NHWC;
+      for_each_isa([&] {
+        for (auto const& step : {train, infer}) {
+          values const want = step(p, {});
+          expect_same_bits(step(one_sample, {}), want);
+          expect_same_bits(step(last, {}), want);
+        }
+        for (partition const& parts : partitions()) {
+          expect_same_bits(train(parts.of(last)), train(parts.of(p)));
+          expect_same_bits(infer(parts.of(last)), infer(parts.of(p)));
+        }
+      });
+    }
+}
+
 TEST_F(Bits, OfAMaskThatLeavesNothingOutAreThoseOfNoMask) {
   for_each_step(shapes_to_part(), variants(), [&](problem const& p, auto const& step) {
     for_each_isa_with(p, step, [&](values const& want) {

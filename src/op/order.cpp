@@ -28,7 +28,7 @@ cut cut_runs(std::size_t runs, std::size_t length, std::size_t step) {
 }
 
 cut cut_group(shape const& s, std::size_t samples, std::size_t step) {
-  bool const one_run = s.layout == layout::nhwc && !s.interleaved;
+  bool const one_run = (s.layout == layout::nhwc || s.c == 1) && !s.interleaved;
   return one_run ? cut_runs(1, samples * s.s, step) : cut_runs(samples, s.s, step);
 }
 

@@ -32,8 +32,9 @@ inline constexpr std::size_t max_segments = 64;
 // NHWC rows take this many accumulators at most when several rows share one pass (few or odd channels).
 inline constexpr std::size_t max_row_accumulators = 2048;
 
-// The positions of a group are runs of equal length, without a gap inside: a sample each, but NHWC without gaps between the samples is
-// one run. A part of them is positions [first, first + length) of runs [run, run + runs).
+// The positions of a group are runs of equal length, without a gap inside: a sample each, but where a channel has no gaps between the
+// samples, in NHWC and where it is the only one, all of them are one run. A part of them is positions [first, first + length) of runs [run,
+// run + runs).
 struct part {
   std::size_t run, runs, first, length;
 };

@@ -79,16 +79,18 @@ template <class T, class Sweep> void sweep_piece(order const& o, selection<T> co
   }
 }
 
-// Values [first, last) of NCHW in memory order: the end of a plane, whole planes, the start of one.
+// Values [first, last) of NCHW in memory order: the end of a plane, whole planes, the start of one. A plane is a run: all samples of a
+// channel that is the only one.
 template <class T, class Sweep>
 void sweep_values(order const& o, selection<T> const& selected, std::size_t first, std::size_t last, Sweep const& sweep) {
-  std::size_t const s = o.shape.s, c = o.shape.c;
+  std::size_t const s = o.other.length, c = o.shape.c;
   while (first < last) {
     std::size_t const plane = first / s, sample = plane / c, channel = plane % c, skipped = first % s;
     std::size_t const whole_planes = (last - first) / s;
     std::size_t const channels = skipped > 0 || whole_planes == 0 ? 1 : smaller(whole_planes, c - channel);
     std::size_t const length = smaller(last - first, s - skipped);
-    sweep_channels(o, selected, {sample * s + skipped, 1, length, channel, channels, o.group_of_sample(sample), 0}, sweep);
+    std::size_t const group = o.shape.groups == 1 ? 0 : o.group_of_sample(sample);
+    sweep_channels(o, selected, {sample * s + skipped, 1, length, channel, channels, group, 0}, sweep);
     first += (channels - 1) * s + length;
   }
 }
@@ -107,11 +109,11 @@ template <class T, class Sweep> void sweep_linear(order const& o, selection<T> c
 }
 
 // A sweep that no reduction goes before. Short planes go by channel blocks: kernels take several samples of them at once. Groups of
-// NHWC go one by one.
+// NHWC, and of one channel, go one by one.
 template <class T, class Sweep> void sweep_all(order const& o, selection<T> const& selected, executor const& lent, Sweep const& sweep) {
   executor const e = lent.for_bytes(o.shape.values() * sizeof(T));
-  bool const flat = smaller(o.other.runs, o.other.runs_per_chunk) >= flat_samples;
-  if (o.shape.layout == layout::nchw ? !flat : o.shape.groups == 1) {
+  bool const nchw = o.shape.layout == layout::nchw, flat = nchw && smaller(o.other.runs, o.other.runs_per_chunk) >= flat_samples;
+  if (!flat && (o.shape.groups == 1 || (nchw && o.shape.c > 1))) {
     sweep_linear(o, selected, e, sweep);
     return;
   }

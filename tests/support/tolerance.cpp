@@ -41,15 +41,15 @@ class chunking {
   explicit chunking(problem const& p, std::size_t group) : p_(p), group_(group) {
     std::size_t const lanes = p.desc.dtype == RENORM_F64 ? 16 : 32, most = 128;
     std::size_t const fitting = lanes / std::gcd(p.c(), lanes), sublanes = p.c() * fitting <= 2048 ? fitting : 1;
-    // Without positions the layouts are one, with rows of channels.
-    bool const nchw = p.desc.layout == RENORM_NCHW && p.s() != 1;
+    // Without positions the layouts are one, with rows of channels; with one channel, with planes of all samples.
+    bool const nchw = p.c() == 1 || (p.desc.layout == RENORM_NCHW && p.s() != 1);
     bool const interleaved = p.desc.group_order == RENORM_GROUPS_INTERLEAVED && p.groups() > 1 && group != all_groups;
     std::size_t samples = 0;
     for (std::size_t i = 0; i < p.n(); ++i) {
       rank_.push_back(samples);
       samples += group == all_groups || p.group_of(i) == group;
     }
-    one_run_ = !nchw && !interleaved;
+    one_run_ = (!nchw || p.c() == 1) && !interleaved;
     std::size_t const step = nchw ? lanes : sublanes, runs = one_run_ ? 1 : samples, length = one_run_ ? samples * p.s() : p.s();
     piece_ = std::max<std::size_t>(1, std::min(length, step * most));
     runs_ = std::max<std::size_t>(1, most / divide_up(piece_, step));
