@@ -24,6 +24,9 @@ compile() {
 sed -n 's/^    \(\(training\|inference\)  .*\)/\1/p' "$here/../../README.md" >"$work/quoted"
 compile shared "$quickstart" $(pkg-config --cflags --libs renorm) | diff "$work/quoted" -
 compile static "$quickstart" -static $(pkg-config --static --cflags --libs renorm) | diff "$work/quoted" -
+# The README's command for a prefix that the loader does not know.
+cp "$quickstart" "$work"
+sed -n 's/^    \$ \(gcc .*-rpath.*\)/\1/p' "$here/../../README.md" | (cd "$work" && env -u LD_LIBRARY_PATH sh) | diff "$work/quoted" -
 if [ -f "$PKG_CONFIG_PATH/renorm-openmp.pc" ]; then
   compile openmp "$here/consumer/openmp.c" $(pkg-config --cflags --libs renorm-openmp)
   compile openmp_static "$here/consumer/openmp.c" -static $(pkg-config --static --cflags --libs renorm-openmp)
