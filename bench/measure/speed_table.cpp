@@ -35,8 +35,6 @@ double floor_seconds(measurement const& m) {
   return NAN;
 }
 
-double share_of_limit(measurement const& m, result const& r) { return floor_seconds(m) / r.time.median; }
-
 double gigabytes_per_second(measurement const& m, result const& r) { return static_cast<double>(m.what.bytes()) / r.time.median / 1e9; }
 
 bool same_table(spec const& a, spec const& b) {
@@ -71,6 +69,8 @@ void print_means(std::vector<measurement> const& all, std::size_t first) {
 }
 
 }  // namespace
+
+double share_of_limit(measurement const& m, result const& r) { return floor_seconds(m) / r.time.median; }
 
 measurement measure(spec const& s, sampling const& how) {
   std::vector<implementation> const all = implementations(s);

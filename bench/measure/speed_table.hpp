@@ -21,6 +21,9 @@ struct measurement {
   std::vector<result> results;  // one for each of implementations(what)
 };
 
+// How near r, one of m.results, comes to the limit: 1 is the limit.
+double share_of_limit(measurement const& m, result const& r);
+
 // All implementations of s, interleaved.
 measurement measure(spec const& s, sampling const& how);
 

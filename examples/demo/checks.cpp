@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
-#include <iterator>
 #include <limits>
 
 namespace demo {
@@ -15,29 +13,19 @@ double const u = 0x1p-24;  // the largest relative error of one rounding to floa
 double const unlimited = std::numeric_limits<double>::infinity();
 std::size_t const images_per_batch = 128;
 
-// A claim, and how near its errors came to what rounding explains.
-class check {
+// The largest of some errors, in parts of what is allowed. NaN is worse than any.
+class largest_error {
  public:
-  explicit check(char const* claim) : claim_(claim) {}
-
   void see(double error, double allowed) {
-    held_ = held_ && error <= allowed;  // false for NaN
-    if (error > share_ * allowed) {
-      share_ = error / allowed;
-      worst_ = error;
-    }
+    if (error <= parts_ * allowed) return;
+    double const parts = error / allowed;
+    parts_ = std::isnan(parts) ? unlimited : parts;
   }
 
-  bool report() const {
-    std::printf("  %-6s  %-73s  error up to %.1e, %2.0f%% of what rounding explains\n", held_ ? "holds" : "FAILED", claim_, worst_,
-                100 * share_);
-    return held_;
-  }
+  double parts() const { return parts_; }
 
  private:
-  char const* claim_;
-  bool held_ = true;
-  double share_ = 0, worst_ = 0;
+  double parts_ = 0;
 };
 
 tensor slice(tensor const& x, std::size_t first, std::size_t count) {
@@ -50,6 +38,10 @@ template <class F> std::vector<double> per_channel_mean(view const& v, std::size
   for (std::size_t i = 0; i < values; ++i) sum[v.channel_of(i)] += value(i);
   for (double& s : sum) s *= static_cast<double>(v.channels) / static_cast<double>(values);
   return sum;
+}
+
+std::vector<double> mean_of(view const& v, tensor const& t) {
+  return per_channel_mean(v, t.size(), [&](std::size_t i) { return t[i]; });
 }
 
 template <class F> std::vector<double> per_channel_max(view const& v, std::size_t values, F const& value) {
@@ -74,35 +66,39 @@ std::vector<double> forward_scale(layer const& l, tensor const& x) {
 }
 
 // Batch renorm without limits is inference with the running statistics from before the step: two forward passes, 4u each.
-bool renorm_is_inference(view const& v, tensor const& images) {
-  check c("batch renorm, unlimited, is inference with the statistics before the step");
+finding renorm_is_inference(view const& v, tensor const& images) {
+  largest_error largest;
   layer l(v, RENORM_FLAG_BATCH_RENORM | RENORM_FLAG_TRACK_SIGMA, unlimited, unlimited);
   for (std::size_t first = 0; first < images.size(); first += images_per_batch * data::pixels_per_image) {
     tensor const x = slice(images, first, images_per_batch * data::pixels_per_image);
     tensor const expected = l.inference(x), y = l.train(x);
     std::vector<double> const scale = forward_scale(l, x);
-    for (std::size_t i = 0; i < x.size(); ++i) c.see(std::fabs(y[i] - expected[i]), 8 * u * scale[v.channel_of(i)]);
+    for (std::size_t i = 0; i < x.size(); ++i) largest.see(std::fabs(y[i] - expected[i]), 8 * u * scale[v.channel_of(i)]);
   }
-  return c.report();
+  return {"unlimited batch renorm is inference by earlier statistics", largest.parts()};
+}
+
+finding output_has_mean_beta(layer const& l, tensor const& x, tensor const& y) {
+  largest_error largest;
+  std::vector<double> const scale = forward_scale(l, x), mean = mean_of(l.images, y);
+  for (std::size_t c = 0; c < mean.size(); ++c) largest.see(std::fabs(mean[c] - l.beta[c]), 4 * u * scale[c]);
+  return {"batch norm: channels come out with mean beta", largest.parts()};
 }
 
 // eps keeps the deviation a little under gamma; a channel without variance comes out as beta alone.
-bool output_has_given_moments(layer const& l, tensor const& x, tensor const& y) {
-  check mean("batch norm: channels come out with mean beta"), deviation("batch norm: channels come out with deviation gamma");
+finding output_has_deviation_gamma(layer const& l, tensor const& x, tensor const& y) {
+  largest_error largest;
   view const& v = l.images;
-  std::vector<double> const scale = forward_scale(l, x);
-  std::vector<double> const mu = per_channel_mean(v, y.size(), [&](std::size_t i) { return y[i]; });
+  std::vector<double> const scale = forward_scale(l, x), mean = mean_of(v, y);
   std::vector<double> const var = per_channel_mean(v, y.size(), [&](std::size_t i) {
-    double const e = y[i] - mu[v.channel_of(i)];
+    double const e = y[i] - mean[v.channel_of(i)];
     return e * e;
   });
-  for (std::size_t c = 0; c < v.channels; ++c) {
+  for (std::size_t c = 0; c < var.size(); ++c) {
     double const below = std::sqrt(std::max(0., 1 - l.desc.eps / (l.sigma[c] * l.sigma[c])));
-    mean.see(std::fabs(mu[c] - l.beta[c]), 4 * u * scale[c]);
-    deviation.see(std::fabs(std::sqrt(var[c]) - l.gamma[c] * below), 4 * u * scale[c]);
+    largest.see(std::fabs(std::sqrt(var[c]) - l.gamma[c] * below), 4 * u * scale[c]);
   }
-  bool const mean_held = mean.report();
-  return deviation.report() && mean_held;
+  return {"batch norm: channels come out with deviation gamma", largest.parts()};
 }
 
 // The largest terms that meet in dx = scale*((dy - S1/m) - xhat*S2/m): |S1/m| and |S2/m| are at most max|dy|.
@@ -119,23 +115,22 @@ std::vector<double> gradient_scale(layer const& l, tensor const& x, tensor const
 
 // A constant added to a channel changes no output, so the gradient sums to 0. A lane of the sums S1, S2 takes at most 128 roundings;
 // the sweep takes 8.
-bool gradient_sums_to_zero(layer const& l, tensor const& x, tensor const& dy, tensor const& dx) {
-  check c("batch norm: the gradient of each channel sums to 0");
-  std::vector<double> const scale = gradient_scale(l, x, dy);
-  std::vector<double> const mean = per_channel_mean(l.images, dx.size(), [&](std::size_t i) { return dx[i]; });
-  for (std::size_t k = 0; k < mean.size(); ++k) c.see(std::fabs(mean[k]), (128 + 8) * u * scale[k]);
-  return c.report();
+finding gradient_sums_to_zero(layer const& l, tensor const& x, tensor const& dy, tensor const& dx) {
+  largest_error largest;
+  std::vector<double> const scale = gradient_scale(l, x, dy), mean = mean_of(l.images, dx);
+  for (std::size_t c = 0; c < mean.size(); ++c) largest.see(std::fabs(mean[c]), (128 + 8) * u * scale[c]);
+  return {"batch norm: the gradient of each channel sums to 0", largest.parts()};
 }
 
 // r is a constant to the gradient: batch renorm's is r times batch norm's, the sums behind both being the same. 8 roundings each.
-bool renorm_gradient_is_scaled(layer const& l, tensor const& x, tensor const& dy, tensor const& dx, tensor const& batch_norm_dx) {
-  check c("batch renorm: the gradient is r times that of batch norm");
+finding renorm_gradient_is_scaled(layer const& l, tensor const& x, tensor const& dy, tensor const& dx, tensor const& batch_norm_dx) {
+  largest_error largest;
   std::vector<double> const scale = gradient_scale(l, x, dy);
   for (std::size_t i = 0; i < dx.size(); ++i) {
     std::size_t const channel = l.images.channel_of(i);
-    c.see(std::fabs(dx[i] - l.r[channel] * batch_norm_dx[i]), 16 * u * scale[channel]);
+    largest.see(std::fabs(dx[i] - l.r[channel] * batch_norm_dx[i]), 16 * u * scale[channel]);
   }
-  return c.report();
+  return {"batch renorm: the gradient is r times that of batch norm", largest.parts()};
 }
 
 // Gradient of the loss sum(max(0, y)^2)/2. A loss without a bend would not do: the gradient of one that is quadratic in y vanishes.
@@ -147,17 +142,14 @@ tensor loss_gradient(tensor const& y) {
 
 }  // namespace
 
-bool check_view(view const& v, tensor const& images) {
-  std::printf("\n%s: %zu x %zu values an image, %s\n", v.name, v.channels, v.positions, v.layout == RENORM_NCHW ? "NCHW" : "NHWC");
+std::vector<finding> check_view(view const& v, tensor const& images) {
   layer batch_norm(v, 0, 1, 0), batch_renorm(v, RENORM_FLAG_BATCH_RENORM | RENORM_FLAG_TRACK_SIGMA, 3, 5);
   tensor const y = batch_norm.train(images), dy = loss_gradient(y), dx = batch_norm.backward(images, dy);
   batch_renorm.train(images);
   tensor const renorm_dx = batch_renorm.backward(images, dy);
 
-  bool const held[] = {renorm_is_inference(v, images), output_has_given_moments(batch_norm, images, y),
-                       gradient_sums_to_zero(batch_norm, images, dy, dx),
-                       renorm_gradient_is_scaled(batch_renorm, images, dy, renorm_dx, dx)};
-  return std::all_of(std::begin(held), std::end(held), [](bool h) { return h; });
+  return {renorm_is_inference(v, images), output_has_mean_beta(batch_norm, images, y), output_has_deviation_gamma(batch_norm, images, y),
+          gradient_sums_to_zero(batch_norm, images, dy, dx), renorm_gradient_is_scaled(batch_renorm, images, dy, renorm_dx, dx)};
 }
 
 }  // namespace demo

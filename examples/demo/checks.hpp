@@ -5,7 +5,14 @@
 
 namespace demo {
 
-// Runs every check on one view of the images, printing a line for each. Returns whether all held.
-bool check_view(view const& v, tensor const& images);
+struct finding {
+  char const* claim;
+  double error;  // the largest, in parts of what rounding explains
+
+  bool holds() const { return error <= 1; }
+};
+
+// Runs every check on one view of the images; the claims are the same for all.
+std::vector<finding> check_view(view const& v, tensor const& images);
 
 }  // namespace demo
