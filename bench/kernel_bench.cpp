@@ -64,11 +64,12 @@ pixels all_rows(row_values length) { return {length.n / row_width, row_width, ro
 namespace jobs {
 
 template <class T> auto moments_plane(kernels<T> const& k, arrays<T>& a, run_values n) {
-  return job{n.n * sizeof(T), [&k, &a, n] { k.moments_plane(one_run(n), a.x, {}, a.t_in.data(), a.lane_sums.data()); }};
+  return job{n.n * sizeof(T), [&k, &a, n] { k.moments_plane(one_run(n), a.x, {}, a.t_in.data(), nullptr, a.lane_sums.data()); }};
 }
 
 template <class T> auto moments_pixels(kernels<T> const& k, arrays<T>& a, row_values n) {
-  return job{n.n * sizeof(T), [&k, &a, n] { k.moments_pixels(all_rows(n), a.x, a.t_in.data(), a.t_out[0].data(), a.t_out[1].data()); }};
+  return job{n.n * sizeof(T),
+             [&k, &a, n] { k.moments_pixels(all_rows(n), a.x, a.t_in.data(), nullptr, a.t_out[0].data(), a.t_out[1].data()); }};
 }
 
 template <class T> auto grad_moments_plane(kernels<T> const& k, arrays<T>& a, run_values n) {
@@ -94,16 +95,27 @@ template <class T> auto fold_pixels(kernels<T> const& k, arrays<T>& a, channel_c
              }};
 }
 
-template <class T> auto settle_moments(kernels<T> const& k, arrays<T>& a, channel_count c) {
-  return job{c.n * (sizeof(T) + 4 * sizeof(double)), [&k, &a, c] {
-               k.settle_moments(c.n, values_per_channel, a.t_in.data(), a.in.data(), a.squares.data(), a.d_out[0].data(),
-                                a.d_out[1].data());
+template <class T> auto fold_moments_plane(kernels<T> const& k, arrays<T>& a, channel_count c) {
+  return job{c.n * (2 * lanes<T> * sizeof(T) + 3 * sizeof(double)),
+             [&k, &a, c] { k.fold_moments_plane(c.n, a.lane_sums.data(), a.d_out[0].data(), a.d_out[1].data(), a.d_out[2].data()); }};
+}
+
+template <class T> auto fold_moments_pixels(kernels<T> const& k, arrays<T>& a, channel_count c) {
+  return job{c.n * (2 * sublanes_of_pixels * sizeof(T) + 3 * sizeof(double)), [&k, &a, c] {
+               T const *const sum_a = a.lane_sums.data(), *const sum_b = sum_a + sublanes_of_pixels * c.n;
+               k.fold_moments_pixels(c.n, sublanes_of_pixels, c.n, sum_a, sum_b, a.d_out[0].data(), a.d_out[1].data(), a.d_out[2].data());
              }};
 }
 
-template <class T> auto wide_moments(kernels<T> const& k, arrays<T>& a, run_values n) {
-  return job{n.n * sizeof(T), [&k, &a, n] {
-               k.wide_moments({1, n.n, n.n, 1}, a.x, {}, static_cast<double>(n.n), a.d_out[0].data(), a.d_out[1].data());
+template <class T> auto median_rows(kernels<T> const& k, arrays<T>& a, channel_count c) {
+  return job{c.n * 4 * sizeof(T),
+             [&k, &a, c] { k.median_rows(c.n, a.t_in.data(), a.t_out[0].data(), a.t_out[1].data(), a.t_out[2].data()); }};
+}
+
+template <class T> auto settle_moments(kernels<T> const& k, arrays<T>& a, channel_count c) {
+  return job{c.n * (sizeof(T) + 6 * sizeof(double)), [&k, &a, c] {
+               k.settle_moments(c.n, values_per_channel, false, a.t_in.data(), a.in.data(), a.in.data(), a.squares.data(),
+                                a.d_out[0].data(), a.d_out[1].data(), a.d_out[2].data());
              }};
 }
 
@@ -165,6 +177,19 @@ auto merge(channel_kernels const& k, doubles& a, channel_count c) {
              [&k, &a, c] { k.merge(c.n, 100, values_per_channel, a.d_out[0].data(), a.d_out[1].data(), a.in.data(), a.squares.data()); }};
 }
 
+auto carry_means(channel_kernels const& k, doubles& a, channel_count c) {
+  return job{c.n * 4 * sizeof(double),
+             [&k, &a, c] { k.carry_means(c.n, 100, a.in.data(), a.squares.data(), a.d_out[0].data(), a.d_out[1].data()); }};
+}
+
+auto means_of_sums(channel_kernels const& k, doubles& a, channel_count c) {
+  return job{c.n * 3 * sizeof(double), [&k, &a, c] { k.means_of_sums(c.n, 100, a.in.data(), a.squares.data(), a.d_out[0].data()); }};
+}
+
+auto spell_out_m2(channel_kernels const& k, doubles& a, channel_count c) {
+  return job{c.n * 2 * sizeof(double), [&k, &a, c] { k.spell_out_m2(c.n, 100, a.squares.data()); }};
+}
+
 auto accumulate(channel_kernels const& k, doubles& a, channel_count c) {
   return job{c.n * 3 * sizeof(double), [&k, &a, c] { k.accumulate(c.n, a.d_out[0].data(), a.in.data()); }};
 }
@@ -178,8 +203,8 @@ auto deviation(channel_kernels const& k, doubles& a, channel_count c) {
 auto correction(channel_kernels const& k, doubles& a, channel_count c) {
   return job{c.n * 7 * sizeof(double), [&k, &a, c] {
                statistics const running = running_statistics(a);
-               k.correction(c.n, values_per_channel, 1e-5, a.in.data(), a.squares.data(), &running, {1. / 3, 3, 5, 0}, a.d_out[0].data(),
-                            a.d_out[1].data(), a.d_out[2].data());
+               k.correction(c.n, {values_per_channel, values_per_channel, 1e-5, false}, a.in.data(), a.squares.data(), &running,
+                            {1. / 3, 3, 5, 0}, a.d_out[0].data(), a.d_out[1].data(), a.d_out[2].data());
              }};
 }
 
@@ -199,8 +224,8 @@ auto count_nonfinite(channel_kernels const& k, doubles& a, channel_count c) {
 
 auto update_running(channel_kernels const& k, doubles& a, channel_count c) {
   return job{c.n * 6 * sizeof(double), [&k, &a, c] {
-               k.update_running(c.n, {0.1, {1, c.n, &values_of_group}, false, false, 1e-5, false}, a.in.data(), a.squares.data(), nullptr,
-                                {a.d_out[0].data(), true}, {a.d_out[1].data(), true});
+               k.update_running(c.n, {0.1, {1, c.n, &values_of_group}, false, false, 1e-5, false, false}, a.in.data(), a.squares.data(),
+                                nullptr, {a.d_out[0].data(), true}, {a.d_out[1].data(), true});
              }};
 }
 

@@ -177,7 +177,7 @@ struct inference_backward {
 struct moments {
   using args = renorm_moments_args;
   static constexpr char const* name = "renorm_moments";
-  static options reads(problem const&) { return {}; }
+  static options reads(problem const&) { return {true, false, false}; }
   static void list(problem const& p, args const& a, arrays& v) {
     v.input("args->x", a.x, p.tensor_bytes());
     v.input("args->mask", a.mask, mask_bytes(p));

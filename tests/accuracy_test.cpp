@@ -27,8 +27,12 @@ struct scenario {
 constexpr double y_bound = 2e-6, dx_bound = 2e-6, sum_bound = 1e-5;
 
 constexpr scenario scenarios[] = {
-    {"large mean", kind::large_mean, 1e-6}, {"outlier first", kind::outlier_first, 2e-6}, {"drifting", kind::drifting, 1e-6},
-    {"huge", kind::huge, 1e-6},             {"tiny", kind::tiny, 1e-6},                   {"denormal", kind::denormal, 1e-6},
+    {"large mean", kind::large_mean, 1e-6},
+    {"outlier first", kind::outlier_first, 2e-6},
+    {"drifting", kind::drifting, 1e-6},
+    {"huge", kind::huge, 1e-6},
+    {"tiny", kind::tiny, 1e-6},
+    {"denormal", kind::denormal, 1e-6},
 };
 
 // Keeps NaN.
@@ -49,7 +53,9 @@ void measure_channel(problem const& p, std::size_t c, values const& got, values 
       raise(worst.y, std::abs(got.y[j] - want.y[j]) / std::max(1.0, std::abs(want.y[j])));
       raise(worst.dx, std::abs(got.dx[j] - want.dx[j]) / std::max(unit, std::abs(want.dx[j])));
     }
-  if (!got.var.empty()) raise(worst.var, std::abs(got.var[c] - want.var[c]) / want.var[c]);
+  // What squares of floats lose to underflow does not show beside eps.
+  double const underflow = p.desc.eps < 0x1p-90 ? 0 : 0x1p-149;
+  if (!got.var.empty()) raise(worst.var, (std::abs(got.var[c] - want.var[c]) - underflow) / want.var[c]);
   raise(worst.dgamma, std::abs(got.dgamma[c] - want.dgamma[c]) / (r * sum_dy_xhat + std::abs(want.d[c]) * sum_dy));
   raise(worst.dbeta, std::abs(got.dbeta[c] - want.dbeta[c]) / sum_dy);
 }

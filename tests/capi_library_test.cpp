@@ -18,8 +18,8 @@ TEST(Library, VersionIsTheHeaders) {
 
 TEST(Library, BuildInfoIsOneLineWithVersionAndInstructionSets) {
   std::string const info = renorm_build_info();
-  std::string const version = std::to_string(RENORM_VERSION_MAJOR) + "." + std::to_string(RENORM_VERSION_MINOR) + "." +
-                              std::to_string(RENORM_VERSION_PATCH);
+  std::string const version =
+      std::to_string(RENORM_VERSION_MAJOR) + "." + std::to_string(RENORM_VERSION_MINOR) + "." + std::to_string(RENORM_VERSION_PATCH);
   EXPECT_NE(info.find(version), std::string::npos) << info;
   for (renorm_isa const isa : renorm_test::available_isas()) EXPECT_NE(info.find(renorm_isa_name(isa)), std::string::npos) << info;
   EXPECT_EQ(info.find('\n'), std::string::npos) << info;
@@ -125,7 +125,7 @@ TEST(Library, RampIsLinearBetweenItsEnds) {
   struct {
     int64_t step;
     double rmax, dmax;
-  } const points[] = {{0, 1, 0},      {5000, 1, 0},  {15000, 1 + 2 * (10000 / 35000.0), 2.5},      {25000, 1 + 2 * (20000 / 35000.0), 5},
+  } const points[] = {{0, 1, 0},         {5000, 1, 0},  {15000, 1 + 2 * (10000 / 35000.0), 2.5},    {25000, 1 + 2 * (20000 / 35000.0), 5},
                       {22500, 2, 4.375}, {40000, 3, 5}, {std::numeric_limits<int64_t>::max(), 3, 5}};
   for (auto const& point : points) {
     double rmax = 0, dmax = 0;

@@ -169,6 +169,7 @@ std::map<renorm_op, option_use> const& options_read() {
       {RENORM_OP_TRAIN, {{"eps", "rmin", "rmax", "dmax"}, {"momentum"}}},
       {RENORM_OP_INFERENCE, {{"eps"}, {}}},
       {RENORM_OP_INFERENCE_BACKWARD, {{"eps"}, {}}},
+      {RENORM_OP_MOMENTS, {{"eps"}, {}}},
       {RENORM_OP_UPDATE_RUNNING, {{"momentum"}, {}}},
       {RENORM_OP_CORRECTION, {{"eps", "rmin", "rmax", "dmax"}, {}}},
       {RENORM_OP_COEFFICIENTS, {{}, {"eps"}}},

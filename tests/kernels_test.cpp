@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -67,6 +68,11 @@ template <class T> struct grid_of {
   renorm::validity<T> valid(vector_at<T>& values) const { return {values.data(), g.length}; }
   vector_at<T> input(std::size_t count, unsigned seed) const { return {count, g.where, seed}; }
   vector_at<T> positive(std::size_t count, unsigned seed) const { return {count, g.where, seed, 0.25}; }
+  vector_at<T> power_of_2(std::size_t count, unsigned seed) const {
+    vector_at<T> values(count, g.where, seed);
+    for (std::size_t i = 0; i < count; ++i) values.data()[i] = std::ldexp(T(1), static_cast<int>(values.data()[i]));
+    return values;
+  }
   vector_at<T> output(std::size_t count) const { return {count, g.where}; }
   vector_at<double> wide(std::size_t count, unsigned seed) const { return {count, g.where, seed}; }
   vector_at<double> wide_positive(std::size_t count, unsigned seed) const { return {count, g.where, seed, 0.25}; }
@@ -80,16 +86,31 @@ constexpr struct { bool relu, add; } epilogues[] = {{false, false}, {true, false
 template <class T> using table = renorm::kernels<T>;
 
 template <class T> written moments_plane(table<T> const& k, grid_of<T> const& d) {
-  auto x = d.input(d.values(), 1), pivot = d.input(d.g.channels, 2), sums = d.output(d.g.channels * 2 * renorm::lanes<T>);
-  auto masked = d.output(sums.size()), mask = d.mask();
-  k.moments_plane(d.planes(), x, {}, pivot, sums);
-  k.moments_plane(d.planes(), x, d.valid(mask), pivot, masked);
-  return written() << sums << masked;
+  auto x = d.input(d.values(), 1), pivot = d.input(d.g.channels, 2), factor = d.power_of_2(d.g.channels, 5), mask = d.mask();
+  written all;
+  for (T const* units : {static_cast<T const*>(nullptr), static_cast<T const*>(factor.data())}) {
+    auto sums = d.output(d.g.channels * 2 * renorm::lanes<T>), masked = d.output(sums.size());
+    k.moments_plane(d.planes(), x, {}, pivot, units, sums);
+    k.moments_plane(d.planes(), x, d.valid(mask), pivot, units, masked);
+    all << sums << masked;
+  }
+  return all;
 }
 template <class T> written moments_pixels(table<T> const& k, grid_of<T> const& d) {
-  auto x = d.input(d.values(), 1), pivot = d.input(d.g.length, 2), s = d.input(d.g.length, 3), q = d.positive(d.g.length, 4);
-  k.moments_pixels(d.pixels(), x, pivot, s, q);
-  return written() << s << q;
+  auto x = d.input(d.values(), 1), pivot = d.input(d.g.length, 2), factor = d.power_of_2(d.g.length, 5);
+  auto s = d.input(d.g.length, 3), q = d.positive(d.g.length, 4), scaled_s = d.input(d.g.length, 3), scaled_q = d.positive(d.g.length, 4);
+  k.moments_pixels(d.pixels(), x, pivot, nullptr, s, q);
+  k.moments_pixels(d.pixels(), x, pivot, factor, scaled_s, scaled_q);
+  return written() << s << q << scaled_s << scaled_q;
+}
+template <class T> written median_rows(table<T> const& k, grid_of<T> const& d) {
+  auto a = d.input(d.g.length, 1), b = d.input(d.g.length, 2), c = d.input(d.g.length, 3), median = d.output(d.g.length);
+  k.median_rows(d.g.length, a, b, c, median);
+  for (std::size_t i = 0; i < d.g.length; ++i) {
+    T const least = std::min({a[i], b[i], c[i]}), most = std::max({a[i], b[i], c[i]});
+    EXPECT_EQ(median[i], a[i] + b[i] + c[i] - least - most);  // of values that add up exactly
+  }
+  return written() << median;
 }
 template <class T> written grad_moments_plane(table<T> const& k, grid_of<T> const& d) {
   auto x = d.input(d.values(), 1), dy = d.input(d.values(), 2), center = d.input(d.g.channels, 3), inv = d.positive(d.g.channels, 4);
@@ -127,19 +148,29 @@ template <class T> written fold_pixels(table<T> const& k, grid_of<T> const& d) {
   k.fold_pixels(d.g.length, d.g.samples * d.g.channels, d.g.length, sum_a, sum_b, a, b);
   return written() << a << b;
 }
+template <class T> written fold_moments_plane(table<T> const& k, grid_of<T> const& d) {
+  auto sums = d.input(d.g.length * 2 * renorm::lanes<T>, 1);
+  auto a = d.wide_output(d.g.length), low = d.wide_output(d.g.length), b = d.wide_output(d.g.length);
+  k.fold_moments_plane(d.g.length, sums, a, low, b);
+  return written() << a << low << b;
+}
+template <class T> written fold_moments_pixels(table<T> const& k, grid_of<T> const& d) {
+  auto sum_a = d.input(d.values(), 1), sum_b = d.input(d.values(), 2);
+  auto a = d.wide_output(d.g.length), low = d.wide_output(d.g.length), b = d.wide_output(d.g.length);
+  k.fold_moments_pixels(d.g.length, d.g.samples * d.g.channels, d.g.length, sum_a, sum_b, a, low, b);
+  return written() << a << low << b;
+}
 template <class T> written settle_moments(table<T> const& k, grid_of<T> const& d) {
   auto pivot = d.input(d.g.length, 1);
-  auto sum = d.wide(d.g.length, 2), squares = d.wide_positive(d.g.length, 3), mean = d.wide_output(d.g.length),
-       m2 = d.wide_output(d.g.length);
-  k.settle_moments(d.g.length, 2, pivot, sum, squares, mean, m2);
-  return written() << mean << m2;
-}
-template <class T> written wide_moments(table<T> const& k, grid_of<T> const& d) {
-  auto x = d.input(d.values() + 1, 1), mask = d.mask();
-  auto mean = d.wide_output(1), m2 = d.wide_output(1), masked_mean = d.wide_output(1), masked_m2 = d.wide_output(1);
-  k.wide_moments({d.g.samples * d.g.channels, d.g.length, d.g.length + 1, 1}, x, {}, static_cast<double>(d.values() + 1), mean, m2);
-  k.wide_moments({d.g.samples, d.g.channels * d.g.length, d.g.length, 1}, x, d.valid(mask), 3, masked_mean, masked_m2);
-  return written() << mean << m2 << masked_mean << masked_m2;
+  auto shifted = d.wide(d.g.length, 2), low = d.wide(d.g.length, 5), squares = d.wide_positive(d.g.length, 3);
+  written all;
+  for (bool const tiny : {false, true}) {
+    auto sum = d.wide_output(d.g.length), m2 = d.wide_output(d.g.length), verdict = d.wide_output(d.g.length);
+    bool const any = k.settle_moments(d.g.length, 2, tiny, pivot, shifted, low, squares, sum, m2, verdict);
+    EXPECT_EQ(any, std::any_of(verdict.data(), verdict.data() + d.g.length, [](double v) { return v != renorm::settled; }));
+    all << sum << m2 << verdict;
+  }
+  return all;
 }
 template <class T> written affine_plane(table<T> const& k, grid_of<T> const& d) {
   auto x = d.input(d.values(), 1), center = d.input(d.g.channels, 2), scale = d.input(d.g.channels, 3), shift = d.input(d.g.channels, 4);
@@ -224,11 +255,35 @@ template <class T> written settle_grad(table<T> const& k, grid_of<T> const& d) {
 
 using channel_table = renorm::channel_kernels;
 
+// Every third channel is beyond double.
+vector_at<double> with_roots(vector_at<double> m2) {
+  for (std::size_t i = 0; i < m2.size(); i += 3) m2.data()[i] = i % 2 == 0 ? -1e160 : -1e-170;
+  return m2;
+}
 template <class T> written merge(channel_table const& k, grid_of<T> const& d) {
-  auto mean = d.wide(d.g.length, 1), m2 = d.wide_positive(d.g.length, 2), other = d.wide(d.g.length, 3),
-       other_m2 = d.wide_positive(d.g.length, 4);
-  k.merge(d.g.length, 3, 5, mean, m2, other, other_m2);
-  return written() << mean << m2;
+  auto other = d.wide(d.g.length, 3), other_m2 = d.wide_positive(d.g.length, 4);
+  auto sum = d.wide(d.g.length, 1), m2 = d.wide_positive(d.g.length, 2), far_sum = d.wide(d.g.length, 1);
+  auto far_m2 = with_roots(d.wide_positive(d.g.length, 2));
+  k.merge(d.g.length, 3, 5, sum, m2, other, other_m2);
+  k.merge(d.g.length, 3, 5, far_sum, far_m2, other, other_m2);
+  return written() << sum << m2 << far_sum << far_m2;
+}
+template <class T> written carry_means(channel_table const& k, grid_of<T> const& d) {
+  auto mean = d.wide(d.g.length, 1), m2 = d.wide(d.g.length, 2);
+  for (std::size_t i = 0; i < mean.size(); i += 3) mean.data()[i] = std::ldexp(mean.data()[i], 1021);
+  auto sum = d.wide_output(d.g.length), carried = d.wide_output(d.g.length);
+  k.carry_means(d.g.length, 77, mean, m2, sum, carried);
+  return written() << sum << carried;
+}
+template <class T> written means_of_sums(channel_table const& k, grid_of<T> const& d) {
+  auto sum = d.wide(d.g.length, 1), m2 = with_roots(d.wide_positive(d.g.length, 2)), mean = d.wide_output(d.g.length);
+  k.means_of_sums(d.g.length, 77, sum, m2, mean);
+  return written() << mean;
+}
+template <class T> written spell_out_m2(channel_table const& k, grid_of<T> const& d) {
+  auto m2 = with_roots(d.wide_positive(d.g.length, 2));
+  k.spell_out_m2(d.g.length, 77, m2);
+  return written() << m2;
 }
 template <class T> written accumulate(channel_table const& k, grid_of<T> const& d) {
   auto sum = d.wide(d.g.length, 1), other = d.wide(d.g.length, 2);
@@ -250,8 +305,11 @@ template <class T> written correction(channel_table const& k, grid_of<T> const& 
   auto running_mean = d.input(d.g.length, 3), running_var = d.positive(d.g.length, 4);
   auto sigma = d.wide_output(d.g.length), r = d.wide_output(d.g.length), shift = d.wide_output(d.g.length);
   renorm::statistics const running = statistics_of(running_mean, running_var);
-  k.correction(d.g.length, 3, 1e-3, mean, m2, &running, {0.7, 1.4, 0.5, 0.6}, sigma, r, shift);
-  return written() << sigma << r << shift;
+  auto roots = with_roots(d.wide_positive(d.g.length, 2));
+  auto far_sigma = d.wide_output(d.g.length), far_r = d.wide_output(d.g.length), far_shift = d.wide_output(d.g.length);
+  k.correction(d.g.length, {4, 3, 1e-3, false}, mean, m2, &running, {0.7, 1.4, 0.5, 0.6}, sigma, r, shift);
+  k.correction(d.g.length, {4, 3, 1e-3, true}, mean, roots, &running, {0.7, 1.4, 0.5, 0.6}, far_sigma, far_r, far_shift);
+  return written() << sigma << r << shift << far_sigma << far_r << far_shift;
 }
 template <class T> written coefficients(channel_table const& k, grid_of<T> const& d) {
   bool const f64 = sizeof(T) == sizeof(double);
@@ -279,7 +337,7 @@ template <class T> written update_running(channel_table const& k, grid_of<T> con
   auto mean = d.wide(3 * d.g.length, 1), m2 = d.wide_positive(3 * d.g.length, 2);
   auto running_mean = d.input(d.g.length, 3), running_var = d.positive(d.g.length, 4);
   std::int64_t const counts[] = {5, 0, 3};
-  renorm::running_update const u = {0.25, {3, d.g.length, counts}, true, true, 1e-3, false};
+  renorm::running_update const u = {0.25, {3, d.g.length, counts}, true, true, 1e-3, false, false};
   renorm::affine_maps const maps = {3, d.g.length, mean, m2, mean, f64};
   EXPECT_EQ(k.update_running(d.g.length, u, mean, m2, &maps, {running_mean.data(), f64}, {running_var.data(), f64}), 0u);
   return written() << running_mean << running_var;

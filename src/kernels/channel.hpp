@@ -1,7 +1,7 @@
 // Per-channel algebra in double: what batch norm and batch renorm do between the reduction and the sweep.
 #pragma once
 
-#include "kernels/arrays.hpp"
+#include "kernels/merge.hpp"
 
 namespace renorm {
 namespace {
@@ -10,19 +10,6 @@ namespace {
 RENORM_INLINE vec<double> clip(vec<double> v, double low, double high) {
   v = select(v < wide(low), wide(low), v);
   return select(wide(high) < v, wide(high), v);
-}
-
-// Moments of two disjoint sets of values (Chan, Golub, LeVeque 1979, equations 2.1). Both counts > 0.
-void merge(std::size_t channels, double count, double other_count, double* mean, double* m2, double const* other_mean,
-           double const* other_m2) {
-  double const share = other_count / (count + other_count);
-  vec<double> const weight = wide(share), spread = wide(count * share);
-  sweep<vec<double>>(channels, [&](std::size_t c, auto k) RENORM_LAMBDA {
-    vec<double> const mu = load_wide(mean + c, k), delta = load_wide(other_mean + c, k) - mu;
-    vec<double> const within = load_wide(m2 + c, k) + load_wide(other_m2 + c, k);
-    fma(delta, weight, mu).store(mean + c, k);
-    fma(delta * delta, spread, within).store(m2 + c, k);
-  });
 }
 
 void accumulate(std::size_t channels, double* sum, double const* other) {
@@ -38,13 +25,27 @@ void deviation(std::size_t channels, statistics const& s, double* mean, double* 
   });
 }
 
-// sigma = sqrt(m2/divisor + eps); r and d against the running statistics, 1 and 0 without (paper, Algorithm 1), and where the bounds leave
+// sqrt(m2/divisor + eps) of count values. A root instead of m2 is not squared alone, but in units of the larger term.
+RENORM_INLINE vec<double> sigma_of(batch_spread const& s, vec<double> m2) {
+  vec<double> const no = wide(0), sigma = sqrt(m2 / wide(s.divisor) + wide(s.eps));
+  if (!s.carried || !any(m2 < no)) return sigma;
+  vec<double> const root = root_of(m2) * sqrt(wide(s.count / s.divisor)), floor = sqrt(wide(s.eps));
+  vec<double> const larger = select(root < floor, floor, root), smaller = select(root < floor, root, floor);
+  vec<double> const ratio = select(no < larger, smaller / larger, no);
+  return select(m2 < no, larger * sqrt(fma(ratio, ratio, wide(1))), sigma);
+}
+RENORM_INLINE vec<double> variance_of(batch_spread const& s, vec<double> m2) {
+  vec<double> const var = m2 / wide(s.divisor), root = root_of(m2);
+  return s.carried ? select(m2 < wide(0), root * root * wide(s.count / s.divisor), var) : var;
+}
+
+// sigma, and r and d against the running statistics, 1 and 0 without (paper, Algorithm 1), and where the bounds leave
 // nothing else: a schedule begins there, with running statistics that hold anything.
-void correction(std::size_t channels, double divisor, double eps, double const* mean, double const* m2, statistics const* running,
+void correction(std::size_t channels, batch_spread const& spread, double const* mean, double const* m2, statistics const* running,
                 correction_bounds const& bounds, double* sigma, double* r, double* d) {
   bool const r_is_1 = running == nullptr || (bounds.rmin == 1 && bounds.rmax == 1), d_is_0 = running == nullptr || bounds.dmax == 0;
   sweep<vec<double>>(channels, [&](std::size_t c, auto k) RENORM_LAMBDA {
-    vec<double> const deviation = sqrt(load_wide(m2 + c, k) / wide(divisor) + wide(eps));
+    vec<double> const deviation = sigma_of(spread, load_wide(m2 + c, k));
     deviation.store(sigma + c, k);
     vec<double> ratio = wide(1), distance = wide(0);
     if (!r_is_1 || !d_is_0) {
@@ -95,34 +96,36 @@ std::size_t count_nonfinite(std::size_t channels, affine_maps const& maps) {
   return static_cast<std::size_t>(fold(nonfinite));
 }
 
-// The sum that a mean of count values is the quotient of: for sums of at most 50 significant bits, of which exact data are made, the one.
-// It is a multiple of 8 units in the last place, and the product is within 2 of it: the nearest such multiple, T. J. Dekker, "A
-// floating-point technique for extending the available precision" (1971). Where that is no sum of this mean, the product stands.
-RENORM_INLINE vec<double> sum_of_mean(vec<double> count, vec<double> mean) {
-  vec<double> const product = mean * count, larger = product * wide(9), rounded = larger - (larger - product), quotient = rounded / count;
-  return select(quotient < mean, product, select(mean < quotient, product, select(quotient <= mean, rounded, product)));
+// 1 where double holds the m2 that a root stands for, or, with an eps beside which it does not show, has lost it to underflow.
+RENORM_INLINE vec<double> is_held(batch_spread const& s, vec<double> m2) {
+  vec<double> const no = wide(0), yes = wide(1), root = root_of(m2), spelt_out = wide(s.count) * (root * root);
+  vec<double> const large_enough = select(no < root, select(spelt_out < wide(least_m2), no, yes), yes);
+  return select(m2 < no, is_finite(spelt_out, true) * (s.eps < tiny_eps<double> ? large_enough : yes), yes);
 }
 
 struct batch_statistics {
   vec<double> mean, spread;
+  vec<double> held;  // 1 where double holds the m2 of every group
 };
 
 // Of means the sums are added and divided once, so that the mean of exact data is exact. Beyond double's range means are averaged.
 template <class K> RENORM_INLINE batch_statistics average_groups(running_update const& u, double total, double const* mean,
                                                                  double const* m2, std::size_t c, K k) {
-  vec<double> sum = wide(0), average = wide(0), spread = wide(0);
+  vec<double> sum = wide(0), average = wide(0), spread = wide(0), held = wide(1);
   for (std::size_t g = 0; g < u.groups.groups; ++g) {
     std::int64_t const count = u.groups.count[g];
     if (count == 0) continue;
     std::size_t const at = g * u.groups.pitch + c;
     vec<double> const values = wide(static_cast<double>(count)), share = values / wide(total);
-    vec<double> const mu = load_wide(mean + at, k), var = load_wide(m2 + at, k) / wide(divisor_of(count, u.bessel));
+    vec<double> const mu = load_wide(mean + at, k), q = load_wide(m2 + at, k);
+    batch_spread const s = {static_cast<double>(count), divisor_of(count, u.bessel), u.eps, u.carried};
     if (u.groups.groups > 1) sum = sum + sum_of_mean(values, mu);
     average = fma(share, mu, average);
-    spread = fma(share, u.track_sigma ? sqrt(var + wide(u.eps)) : var, spread);
+    spread = fma(share, u.track_sigma ? sigma_of(s, q) : variance_of(s, q), spread);
+    if (u.carried) held = held * is_held(s, q);
   }
-  if (u.groups.groups == 1 || total == 0) return {average, spread};
-  return {select(wide(0) < is_finite(sum, true), sum / wide(total), average), spread};
+  if (u.groups.groups == 1 || total == 0) return {average, spread, held};
+  return {select(wide(0) < is_finite(sum, true), sum / wide(total), average), spread, held};
 }
 
 // The running value after old and a batch's. Where the difference of two finite values is none, their products with the weights are. An
@@ -148,7 +151,7 @@ std::size_t update_running(std::size_t channels, running_update const& u, double
   for (std::size_t g = 0; g < u.groups.groups; ++g) total += static_cast<double>(u.groups.count[g]);
   sweep<vec<double>>(channels, [&](std::size_t c, auto k) RENORM_LAMBDA {
     batch_statistics const batch = average_groups(u, total, mean, m2, c, k);
-    vec<double> ok = is_finite(batch.mean, true) * is_finite(batch.spread, true);
+    vec<double> ok = is_finite(batch.mean, true) * is_finite(batch.spread, true) * batch.held;
     for (std::size_t g = 0; maps != nullptr && g < maps->groups; ++g)
       if (u.groups.count[g] > 0) ok = ok * is_finite_map(*maps, g, c, k);
     if (track) {

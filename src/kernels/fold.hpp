@@ -6,6 +6,13 @@
 namespace renorm {
 namespace {
 
+// a + b, and what it loses: D. E. Knuth, "The Art of Computer Programming", volume 2, section 4.2.2, theorem B.
+template <class D> RENORM_INLINE D add_exactly(D a, D b, D& low) {
+  D const sum = a + b, of_b = sum - a;
+  low = low + ((a - (sum - of_b)) + (b - of_b));
+  return sum;
+}
+
 // Lane i + lane (i + half), halving: the same tree for every register width.
 template <class V> RENORM_INLINE double fold_lanes(typename V::value const* p) {
   using D = vec<double>;
@@ -18,9 +25,36 @@ template <class V> RENORM_INLINE double fold_lanes(typename V::value const* p) {
   return fold(r[0]);
 }
 
+// The same, and what was lost on the way: nothing where lanes are float. The losses are added one after the other.
+template <class V> RENORM_INLINE double fold_lanes(float const* p, double& low) {
+  low = 0;
+  return fold_lanes<V>(p);
+}
+template <class V> RENORM_INLINE double fold_lanes(double const* p, double& low) {
+  double r[lanes<double>], lost[lanes<double> / 2] = {};
+  RENORM_UNROLL for (std::size_t n = lanes<double> / 2, i = 0; i < n; ++i) r[i] = add_exactly(p[i], p[i + n], lost[i]);
+  for (std::size_t n = lanes<double> / 4; n > 0; n /= 2) {
+    for (std::size_t i = 0; i < n; ++i) {
+      r[i] = add_exactly(r[i], r[i + n], lost[i]);
+      lost[i] = lost[i] + lost[i + n];
+    }
+  }
+  low = lost[0];
+  return r[0];
+}
+
 template <class V, class T = typename V::value> void fold_plane(std::size_t channels, T const* sums, double* a, double* b) {
   for (std::size_t c = 0; c < channels; ++c, sums += 2 * lanes<T>) {
     a[c] = fold_lanes<V>(sums);
+    b[c] = fold_lanes<V>(sums + lanes<T>);
+  }
+}
+
+// The same with what the sums of the first lanes lose, which double lanes do.
+template <class V, class T = typename V::value>
+void fold_moments_plane(std::size_t channels, T const* sums, double* a, double* low, double* b) {
+  for (std::size_t c = 0; c < channels; ++c, sums += 2 * lanes<T>) {
+    a[c] = fold_lanes<V>(sums, low[c]);
     b[c] = fold_lanes<V>(sums + lanes<T>);
   }
 }
@@ -35,6 +69,23 @@ void fold_pixels(std::size_t channels, std::size_t sublanes, std::size_t pitch, 
       vb = vb + load_wide(sum_b + p * pitch + c, k);
     }
     va.store(a + c, k);
+    vb.store(b + c, k);
+  });
+}
+
+template <class V, class T = typename V::value> void fold_moments_pixels(std::size_t channels, std::size_t sublanes, std::size_t pitch,
+                                                                         T const* sum_a, T const* sum_b, double* a, double* low,
+                                                                         double* b) {
+  sweep<vec<double>>(channels, [&](std::size_t c, auto k) RENORM_LAMBDA {
+    vec<double> va = load_wide(sum_a + c, k), vb = load_wide(sum_b + c, k), lost = wide(0);
+    for (std::size_t p = 1; p < sublanes; ++p) {
+      vec<double> const more = load_wide(sum_a + p * pitch + c, k);
+      if constexpr (sizeof(T) == sizeof(double)) va = add_exactly(va, more, lost);
+      else va = va + more;
+      vb = vb + load_wide(sum_b + p * pitch + c, k);
+    }
+    va.store(a + c, k);
+    lost.store(low + c, k);
     vb.store(b + c, k);
   });
 }

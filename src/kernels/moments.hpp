@@ -1,5 +1,5 @@
 // sum(x - pivot), sum((x - pivot)^2): one pass over shifted values, the shift being a value of the channel itself, so that a large
-// mean costs no digits.
+// mean costs no digits. With factors, powers of two, the deviations are in other units, so that their squares are in range.
 #pragma once
 
 #include "kernels/lanes.hpp"
@@ -7,43 +7,92 @@
 namespace renorm {
 namespace {
 
-template <class V> RENORM_INLINE void add_moments(V x, V pivot, V& sum, V& sum_squares) {
-  V const deviation = x - pivot;
+template <class V> struct plain_deviation {
+  V pivot;
+
+  RENORM_INLINE V of(V x) const { return x - pivot; }
+};
+// x*factor may be beyond T where the difference is not.
+template <class V> struct scaled_deviation {
+  V pivot, factor, less;
+
+  RENORM_INLINE V of(V x) const { return fma(x, factor, less); }
+};
+
+// load(array) is a register's part of an array of pivots or factors.
+template <class V, class T, class Load> RENORM_INLINE plain_deviation<V> make_deviation(T const* pivot, std::nullptr_t, Load const& load) {
+  return {load(pivot)};
+}
+template <class V, class T, class Load>
+RENORM_INLINE scaled_deviation<V> make_deviation(T const* pivot, T const* factor, Load const& load) {
+  V const p = load(pivot), f = load(factor);
+  return {p, f, V::set(T(0)) - p * f};
+}
+
+template <class V, class Deviation> RENORM_INLINE void add_moments(V x, Deviation const& from, V& sum, V& sum_squares) {
+  V const deviation = from.of(x);
   sum = sum + deviation;
   sum_squares = fma(deviation, deviation, sum_squares);
 }
 
-// sums[channel] = {lanes of sum, lanes of sum of squares}, over all samples.
-template <class V, class T = typename V::value>
-void moments_plane(planes const& p, T const* x, validity<T> const& valid, T const* pivot, T* sums) {
+template <class V, class T, class Factor>
+void sum_runs(planes const& p, T const* x, validity<T> const& valid, T const* pivot, Factor factor, T* sums) {
   with_validity<V>(valid, [&](auto values_of) RENORM_LAMBDA {
     sum_planes<V>(p, sums, [&](std::size_t i, std::size_t c, std::size_t run, lane_set<V>& s, lane_set<V>& q) RENORM_LAMBDA {
-      V const shift = V::set(pivot[c]);
+      auto const from = make_deviation<V>(pivot, factor, [&](T const* values) RENORM_LAMBDA { return V::set(values[c]); });
       auto const values = values_of(i);
       for_each_lane<V>(p.length, [&](std::size_t r, std::size_t j, auto k) RENORM_LAMBDA {
-        add_moments(values.keep(V::load(x + run + j, k, shift), shift, j, k), shift, s.r[r], q.r[r]);
+        add_moments(values.keep(V::load(x + run + j, k, from.pivot), from.pivot, j, k), from, s.r[r], q.r[r]);
       });
     });
   });
 }
 
-// sum[j], sum_squares[j] += over the rows of column j.
-template <class V, class T = typename V::value> void moments_pixels(pixels const& p, T const* x, T const* pivot, T* sum, T* sum_squares) {
+// sums[channel] = {lanes of sum, lanes of sum of squares}, over all samples. factor may be NULL.
+template <class V, class T = typename V::value>
+void moments_plane(planes const& p, T const* x, validity<T> const& valid, T const* pivot, T const* factor, T* sums) {
+  if (factor == nullptr) sum_runs<V>(p, x, valid, pivot, nullptr, sums);
+  else sum_runs<V>(p, x, valid, pivot, factor, sums);
+}
+
+template <class V, class T, class Factor>
+void sum_rows(pixels const& p, T const* x, T const* pivot, Factor factor, T* sum, T* sum_squares) {
   constexpr std::size_t tile_registers = 4;
   std::size_t const pitch = p.pitch;
   for_each_row_group<V, tile_registers>(p, [&](std::size_t first, std::size_t rows) RENORM_LAMBDA {
     sweep_tiles<V, tile_registers>(p.width, [&](std::size_t j, auto registers, auto k) RENORM_LAMBDA {
       using columns = tile<V, registers>;
-      auto const shift = columns::load(pivot + j, k);
+      auto const from_at = [&](std::size_t at) RENORM_LAMBDA {
+        return make_deviation<V>(pivot, factor, [&](T const* values) RENORM_LAMBDA { return V::load(values + at, k, V::set(T(0))); });
+      };
+      decltype(from_at(j)) from[columns::registers];
+      RENORM_UNROLL for (std::size_t i = 0; i < columns::registers; ++i) from[i] = from_at(j + i * V::size);
       auto s = columns::load(sum + j, k), q = columns::load(sum_squares + j, k);
       T const* row = x + first * pitch + j;
       for (std::size_t r = 0; r < rows; ++r, row += pitch) {
         RENORM_UNROLL for (std::size_t i = 0; i < columns::registers; ++i)
-            add_moments(V::load(row + i * V::size, k, shift.r[i]), shift.r[i], s.r[i], q.r[i]);
+            add_moments(V::load(row + i * V::size, k, from[i].pivot), from[i], s.r[i], q.r[i]);
       }
       s.store(sum + j, k);
       q.store(sum_squares + j, k);
     });
+  });
+}
+
+// sum[j], sum_squares[j] += over the rows of column j. factor may be NULL.
+template <class V, class T = typename V::value>
+void moments_pixels(pixels const& p, T const* x, T const* pivot, T const* factor, T* sum, T* sum_squares) {
+  if (factor == nullptr) sum_rows<V>(p, x, pivot, nullptr, sum, sum_squares);
+  else sum_rows<V>(p, x, pivot, factor, sum, sum_squares);
+}
+
+// The median of three rows, column by column.
+template <class V, class T = typename V::value> void median_rows(std::size_t n, T const* a, T const* b, T const* c, T* median) {
+  auto const smaller = [](V one, V other) RENORM_LAMBDA { return select(other < one, other, one); };
+  auto const larger = [](V one, V other) RENORM_LAMBDA { return select(one < other, other, one); };
+  sweep<V>(n, [&](std::size_t j, auto k) RENORM_LAMBDA {
+    V const zero = V::set(T(0)), va = V::load(a + j, k, zero), vb = V::load(b + j, k, zero), vc = V::load(c + j, k, zero);
+    larger(smaller(va, vb), smaller(larger(va, vb), vc)).store(median + j, k);
   });
 }
 

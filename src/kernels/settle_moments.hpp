@@ -1,4 +1,4 @@
-// From shifted sums S, Q over a chunk of count values to its mean and M2 = Q - S*S/count, where the sums can be trusted.
+// From shifted sums S, Q over a chunk of count values to their sum, count*pivot + S, and M2 = Q - S*S/count, where these can be trusted.
 #pragma once
 
 #include "kernels/arrays.hpp"
@@ -9,25 +9,32 @@ namespace {
 // Below this mean square, squares of T lose bits to underflow.
 template <class T> inline constexpr double tiny_square = sizeof(T) == sizeof(float) ? 0x1p-100 : 0x1p-960;
 
+// Values of such a size are equal where the squares of their differences are below tiny_square: their units in the last place are not.
+template <class T> inline constexpr double untiny = sizeof(T) == sizeof(float) ? 0x1p-20 : 0x1p-420;
+
 // More than this share of Q cancelled: the pivot was an outlier.
 inline constexpr double cancelled = 0.9;
 
-// Marks a doubtful channel by m2 = -1 and returns whether there is one: Q overflowed (or the data is not finite), underflowed
-// (a constant channel included), or cancelled. Decided per channel, so that a neighbour's bits do not change.
-template <class V, class T = typename V::value> bool settle_moments(std::size_t channels, double count, T const* pivot, double const* sum,
-                                                                    double const* sum_squares, double* mean, double* m2) {
-  vec<double> const inv_count = wide(1 / count), doubtful = wide(-1), inf = wide(__builtin_inf());
-  vec<double> const underflow = wide(count * tiny_square<T>), share = wide(cancelled);
+// Writes the sum and m2, and what is to be done about them. Returns whether there is anything. What is not finite stays that. The sum
+// takes back the shift with one rounding, none for exact data; low is what S lost (fold.hpp), and tiny whether underflow counts. Decided
+// per channel, so that a neighbour's bits do not change.
+template <class V, class T = typename V::value> bool settle_moments(std::size_t channels, double count, bool tiny, T const* pivot,
+                                                                    double const* shifted, double const* low, double const* squares,
+                                                                    double* sum, double* m2, double* verdict) {
+  vec<double> const inv_count = wide(1 / count), no = wide(0), inf = wide(__builtin_inf()), share = wide(cancelled);
+  vec<double> const least = wide(count * tiny_square<T>), equal = wide(untiny<T>);
   bool found = false;
   sweep<vec<double>>(channels, [&](std::size_t c, auto k) RENORM_LAMBDA {
-    vec<double> const s = load_wide(sum + c, k), q = load_wide(sum_squares + c, k);
-    vec<double> const shift = s * inv_count, loss = s * shift;
-    vec<double> v = select(q < inf, q - loss, doubtful);
-    v = select(q < underflow, doubtful, v);
-    v = select(share * q < loss, doubtful, v);
-    (load_wide(pivot + c, k) + shift).store(mean + c, k);
-    v.store(m2 + c, k);
-    found |= any(v < wide(0));
+    vec<double> const s = load_wide(shifted + c, k), q = load_wide(squares + c, k), p = load_wide(pivot + c, k);
+    vec<double> const loss = s * (s * inv_count), rest = q - loss;
+    vec<double> v = select(share * q < loss, wide(recentre), no);
+    vec<double> const size = select(p < no, no - p, p);
+    v = select(q < least, tiny ? select(size < equal, wide(magnify), no) : no, v);
+    v = used_lanes(select(inf <= q, wide(shrink), v), k);
+    (fma(wide(count), p, s) + load_wide(low + c, k)).store(sum + c, k);
+    select(rest < no, no, rest).store(m2 + c, k);
+    v.store(verdict + c, k);
+    found |= any(no < v);
   });
   return found;
 }

@@ -12,6 +12,9 @@ template <class T> inline constexpr std::size_t lanes = 128 / sizeof(T);
 // No lane takes more additions than this before it is folded to double: 1024 would lose a digit at large means.
 inline constexpr std::size_t additions_per_lane = 128;
 
+// With an eps below this, squares that T loses to underflow would show in var + eps.
+template <class T> inline constexpr double tiny_eps = sizeof(T) == sizeof(float) ? 0x1p-90 : 0x1p-900;
+
 // Sweeps take short planes of this many samples or more together (kernels/flat.hpp).
 inline constexpr std::size_t flat_samples = 8;
 
@@ -44,10 +47,8 @@ template <class T> struct validity {
   std::size_t pitch;
 };
 
-// The values of one channel in a chunk, in either layout: outer runs of inner values.
-struct strided {
-  std::size_t outer, outer_pitch, inner, inner_pitch;
-};
+// What is to be done about the sums of a channel in a chunk: nothing, or once more around their mean, or in smaller or larger units.
+inline constexpr double settled = 0, recentre = 1, shrink = 2, magnify = 3;
 
 // y = scale*(x - center) + shift
 template <class T> struct affine_coefficients { T const *center, *scale, *shift; };
@@ -106,6 +107,12 @@ struct group_counts {
   std::int64_t const* count;
 };
 
+// What makes sigma = sqrt(m2/divisor + eps) of an m2 of count values.
+struct batch_spread {
+  double count, divisor, eps;
+  bool carried;  // m2 is as reductions carry it: kernels/carried.hpp
+};
+
 struct correction_bounds {
   double rmin, rmax, dmax, sigma_floor;
 };
@@ -118,6 +125,7 @@ struct running_update {
   bool bessel;       // m2/(m - 1) instead
   bool track_sigma;  // the root of that + eps instead
   double eps;
+  bool carried;         // m2 is as reductions carry it: kernels/carried.hpp
   bool skip_nonfinite;  // leave a channel alone whose new values are not finite, but replace old values that are not
 };
 

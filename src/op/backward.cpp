@@ -1,6 +1,6 @@
 // Backward of training and of inference, and the parts of them.
+#include "op/gradient.hpp"
 #include "op/op.hpp"
-#include "op/reduce.hpp"
 #include "op/scratch.hpp"
 #include "op/sweep.hpp"
 
@@ -186,8 +186,8 @@ template <class T, class Scratch> gradient_sweep<T> sweep_of(problem const& p, S
 }
 
 template <class T>
-grad_sums<T> sums_of(call const& on, void const* x, void const* dy, xhat_scratch<T> const& n, grad_epilogue<T> const& e) {
-  return {on.code.of<T>(), on.code.channel, static_cast<T const*>(x), static_cast<T const*>(dy), n.center, n.inv, e};
+grad_sums<T> sums_of(order const& o, call const& on, void const* x, void const* dy, xhat_scratch<T> const& n, grad_epilogue<T> const& e) {
+  return {on.code.of<T>(), on.code.channel, o, static_cast<T const*>(x), static_cast<T const*>(dy), n.center, n.inv, e};
 }
 
 // S1 and S2 of some channels from their segments. Without a value there is nothing to settle: sigma may be 0.
@@ -234,7 +234,7 @@ template <class T> void backward_as(problem const& p, renorm_backward_args const
   std::int64_t const* const count = counts_of(a.count, selected, s.count);
 
   grad_epilogue<T> const e = s.gate.epilogue(p, a.z, a.dz);
-  auto const sums = sums_of<T>(on, a.x, a.dy, s.xhat, e);
+  auto const sums = sums_of<T>(o, on, a.x, a.dy, s.xhat, e);
   reduction<T, grad_sums<T>> const reduction(o, s.sums, selected, sums);
   auto const sweep = sweep_of<T>(p, s, a.x, a.dy, e, a.dx, on);
   auto const algebra = [&](channels const& at) {
@@ -253,7 +253,7 @@ template <class T> void backward_reduce_as(problem const& p, renorm_backward_red
   reduce_scratch<T> const s(p, memory);
   order const& o = s.order;
   selection<T> const selected(p, o, s.selected, a.mask, on.exec);
-  auto const sums = sums_of<T>(on, a.x, a.dy, s.xhat, s.gate.epilogue(p, a.z, nullptr));
+  auto const sums = sums_of<T>(o, on, a.x, a.dy, s.xhat, s.gate.epilogue(p, a.z, nullptr));
   reduction<T, grad_sums<T>> const reduction(o, s.sums, selected, sums);
   s.xhat.narrow(o, on, a.mean, a.sigma);
   s.gate.narrow(p, o, on, a.mean, a.sigma, p.batch_renorm ? a.r : nullptr, p.batch_renorm ? a.d : nullptr, a.gamma, a.beta);
@@ -284,7 +284,7 @@ template <class T> void inference_parameters(problem const& p, renorm_inference_
                                              inference_backward_scratch<T> const& s, selection<T> const& selected) {
   order const& o = s.order;
   void const* const x = p.relu || a.dgamma != nullptr ? a.x : a.dy;
-  auto const sums = sums_of<T>(on, x, a.dy, s.xhat, s.gate.epilogue(p, a.z, nullptr));
+  auto const sums = sums_of<T>(o, on, x, a.dy, s.xhat, s.gate.epilogue(p, a.z, nullptr));
   reduction<T, grad_sums<T>> const reduction(o, s.sums, selected, sums);
   auto const algebra = [&](channels const& at) { finish_sums(reduction, on.code, at, s.mean, s.sigma, s.sum_dy, s.sum_dy_xhat); };
   run_passes(o, sizeof(T), on.exec, reduction, algebra, no_sweep());

@@ -35,13 +35,14 @@ struct corrected {
   double *sigma, *r, *d;
 };
 
-// running is read for batch renorm only.
-inline void correct(problem const& p, isa const& code, channels const& at, std::int64_t count, double const* mean, double const* m2,
-                    statistics const& running, double sigma_floor, corrected const& out) {
+// running is read for batch renorm only. carried: m2 is as reductions carry it, not as users have it.
+inline void correct(problem const& p, isa const& code, channels const& at, std::int64_t count, bool carried, double const* mean,
+                    double const* m2, statistics const& running, double sigma_floor, corrected const& out) {
   statistics const reference = from(running, at.first);
   std::size_t const i = at.of_group;
-  code.channel.correction(at.count, divisor_of(count, p.unbiased), p.eps, mean + i, m2 + i, p.batch_renorm ? &reference : nullptr,
-                          {p.rmin, p.rmax, p.dmax, sigma_floor}, out.sigma + i, from(out.r, i), from(out.d, i));
+  code.channel.correction(at.count, {static_cast<double>(count), divisor_of(count, p.unbiased), p.eps, carried}, mean + i, m2 + i,
+                          p.batch_renorm ? &reference : nullptr, {p.rmin, p.rmax, p.dmax, sigma_floor}, out.sigma + i, from(out.r, i),
+                          from(out.d, i));
 }
 
 struct affine_map {
@@ -82,7 +83,7 @@ struct running_arrays {
 };
 
 // The end of a training step: moves the running statistics, where they are given and there is a batch, and counts the channels that are
-// not finite. maps may be NULL.
+// not finite. maps are those of the sweep, and m2 as its reduction carries it; without them it is as users have it.
 inline void follow(problem const& p, isa const& code, std::int64_t const* count, double const* mean, double const* m2,
                    affine_maps const* maps, running_arrays const& running, std::int64_t* nonfinite) {
   if (p.shape.c == 0) {
@@ -95,6 +96,7 @@ inline void follow(problem const& p, isa const& code, std::int64_t const* count,
                             p.unbiased_running,
                             p.track_sigma,
                             p.eps,
+                            maps != nullptr,
                             p.skip_nonfinite};
   std::size_t const found = code.channel.update_running(p.shape.c, u, mean, m2, maps, p.running(update ? running.mean : nullptr),
                                                         p.running(update ? running.var : nullptr));

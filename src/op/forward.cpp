@@ -1,6 +1,6 @@
 // Training forward, inference, and the parts of them that read tensors.
+#include "op/moments.hpp"
 #include "op/op.hpp"
-#include "op/reduce.hpp"
 #include "op/scratch.hpp"
 #include "op/sweep.hpp"
 
@@ -12,7 +12,7 @@ template <class T> struct moments_scratch {
   selection_scratch<T> selected;
   reduction_scratch<T> sums;
 
-  moments_scratch(problem const& p, arena& memory) : order(p.order), selected(p, order, memory), sums(order, memory) {}
+  moments_scratch(problem const& p, arena& memory) : order(p.order), selected(p, order, memory, true), sums(order, memory, true) {}
 };
 
 template <class T> struct train_scratch {
@@ -25,8 +25,8 @@ template <class T> struct train_scratch {
 
   train_scratch(problem const& p, arena& memory)
       : order(p.order),
-        selected(p, order, memory),
-        sums(order, memory),
+        selected(p, order, memory, true),
+        sums(order, memory, true),
         count(memory, p.shape.groups),
         mean(memory, p.shape.statistics()),
         m2(memory, p.shape.statistics()),
@@ -59,8 +59,14 @@ template <class T> struct apply_scratch {
   apply_scratch(problem const& p, arena& memory) : order(p.order), selected(p, order, memory), affine(order, memory) {}
 };
 
-template <class T> moments_sums<T> sums_of(order const& o, call const& on, void const* x) {
-  return {on.code.of<T>(), on.code.channel, o, static_cast<T const*>(x)};
+template <class T> moments_sums<T> sums_of(problem const& p, order const& o, call const& on, void const* x) {
+  return {on.code.of<T>(), on.code.channel, o, static_cast<T const*>(x), p.eps < tiny_eps<T>};
+}
+
+// The m2 that callers get, where reductions carried another one.
+template <class T> void spell_out(shape const& s, call const& on, std::int64_t const* count, double* m2) {
+  if (sizeof(T) == sizeof(float)) return;
+  for (std::size_t g = 0; g < s.groups; ++g) on.code.channel.spell_out_m2(s.c, static_cast<double>(count[g]), m2 + g * s.c);
 }
 
 // Where a mask leaves values out, the output is written again.
@@ -84,19 +90,20 @@ template <class T> void train_as(problem const& p, renorm_train_args const& a, c
 
   selection<T> const selected(p, o, scratch.selected, a.mask, on.exec);
   selected.count_groups(count);
-  auto const sums = sums_of<T>(o, on, a.x);
+  auto const sums = sums_of<T>(p, o, on, a.x);
   reduction<T, moments_sums<T>> const moments(o, scratch.sums, selected, sums);
   auto const sweep = sweep_of<T>(p, scratch.affine, a.x, a.z, a.y, on);
   auto const algebra = [&](channels const& at) {
     affine_map const& map = scratch.affine.map;
     moments.combine(at, mean, m2);
-    correct(p, on.code, at, count[at.group], mean, m2, running, 0, saved);
+    correct(p, on.code, at, count[at.group], true, mean, m2, running, 0, saved);
     map_forward(p, on.code, at, mean, saved.sigma, saved.r, saved.d, a.gamma, a.beta, map);
     scratch.affine.narrow(o, on.code, at, map.center, map.scale, map.shift);
   };
   run_passes(o, sizeof(T), on.exec, moments, algebra, sweep_after{o, selected, sweep});
   affine_maps const maps = maps_of(p, p.shape.groups, scratch.affine.map);
   follow(p, on.code, count, mean, m2, &maps, {a.running_mean, a.running_var, a.num_batches}, a.nonfinite);
+  spell_out<T>(p.shape, on, count, m2);
 }
 
 // Without a value all groups have the same statistics. The running ones stay.
@@ -115,8 +122,8 @@ void train_empty(problem const& p, renorm_train_args const& a, call const& on) {
   for (std::size_t first = 0; first < p.shape.c; first += block_channels) {
     std::size_t const count = smaller(block_channels, p.shape.c - first);
     statistics const reference = from(running, first);
-    on.code.channel.correction(count, 1, p.eps, zero, zero, p.batch_renorm ? &reference : nullptr, {p.rmin, p.rmax, p.dmax, 0}, sigma, r,
-                               d);
+    on.code.channel.correction(count, {0, 1, p.eps, false}, zero, zero, p.batch_renorm ? &reference : nullptr, {p.rmin, p.rmax, p.dmax, 0},
+                               sigma, r, d);
     for (auto const& output : outputs)
       for (std::size_t g = 0; output.to != nullptr && g < p.shape.groups; ++g)
         copy(output.values, count, output.to + g * p.shape.c + first);
@@ -129,10 +136,11 @@ template <class T> void moments_as(problem const& p, renorm_moments_args const& 
   order const& o = scratch.order;
   selection<T> const selected(p, o, scratch.selected, a.mask, on.exec);
   selected.count_groups(a.count);
-  auto const sums = sums_of<T>(o, on, a.x);
+  auto const sums = sums_of<T>(p, o, on, a.x);
   reduction<T, moments_sums<T>> const moments(o, scratch.sums, selected, sums);
   run_passes(
       o, sizeof(T), on.exec, moments, [&](channels const& at) { moments.combine(at, a.mean, a.m2); }, no_sweep());
+  spell_out<T>(p.shape, on, a.count, a.m2);
 }
 
 void moments_empty(problem const& p, renorm_moments_args const& a) {

@@ -1,12 +1,17 @@
 // Two sums a channel over a tensor, in the order of op/order.hpp. What is summed is a Sums:
 //
-//   planes(p, offset, column, valid, first, shift, lanes)   lanes of a part of NCHW; the first valid value is at first from offset
-//   start_rows(first, shift)                   before the rows of a part of NHWC, its first valid row at first
+//   planes(p, offset, column, valid, from, shift, lanes)   lanes of a part of NCHW; from: where, from offset on, a channel has samples
+//   start_rows(from, shift)                    before the rows of a part of NHWC
 //   pixels(p, offset, column, shift, a, b)     adds rows
-//   settle(chunk_channels, count, shift, a, b) from the folded sums of a chunk to its result, in place
+//   fold_plane(channels, lanes, sums), fold_pixels(channels, pitch, a, b, sums)
+//   settle(channels, count, shift, sums, repeat)   from the folded sums of a chunk to its result, in place
 //   join(channels, count, other_count, a, b, other_a, other_b)   merges the result of what follows
+//   finish(channels, count, a, b)              from the result of a group to what is reduced
 //
 // shift is room for a value a channel of NCHW, for a row of accumulators of NHWC; column is the place of coefficients in [groups][width].
+// Only Sums that shift are given samples, and may ask for a chunk to be summed again: repeat(repetition), done by
+//
+//   repeat_planes(p, offset, valid, shift, factor, lanes), repeat_pixels(p, offset, shift, factor, a, b)
 #pragma once
 
 #include "op/arena.hpp"
@@ -18,76 +23,46 @@
 
 namespace renorm {
 
+// Offsets of three values of a channel.
+struct sample_offsets {
+  std::size_t at[3];
+};
+
+// Sums of some channels of a chunk, and what folding lost of a.
+struct chunk_sums {
+  double a[max_block_channels], b[max_block_channels], low[max_block_channels];
+};
+
+// Which channels of a chunk are to be summed again and how, and what came of it.
+template <class T> struct repetition {
+  double verdict[max_block_channels];
+  bool again[max_block_channels];
+  T shift[max_block_channels], factor[max_block_channels];
+  chunk_sums sums;
+
+  // With the shift taken back, in units of 1/factor.
+  double sum(double count, std::size_t c) const {
+    return count * (static_cast<double>(shift[c]) * static_cast<double>(factor[c])) + sums.a[c] + sums.low[c];
+  }
+};
+
 template <class T> struct reduction_scratch {
   double *a, *b;  // [segment][channel]
-  T* rows;        // NHWC: [slot][3][width], shift and two accumulators
+  T* rows;        // NHWC: for each slot shift and two accumulators, [3][width]; to repeat a block of channels shift, factor and those again
 
-  reduction_scratch(order const& o, arena& memory) {
+  reduction_scratch(order const& o, arena& memory, bool shifts = false) : shifts_(shifts) {
     std::size_t const results = o.segments * o.shape.c;
     a = memory.take<double>(results);
     b = memory.take<double>(results);
     rows = o.shape.layout == layout::nhwc ? memory.take<T>(row_slots(o) * row_pitch(o)) : nullptr;
   }
-  static std::size_t row_pitch(order const& o) { return (3 * o.width() + lanes<T> - 1) / lanes<T> * lanes<T>; }
-};
+  std::size_t row_pitch(order const& o) const {
+    std::size_t const block = smaller(o.shape.c, max_block_channels) * o.sublanes;
+    return (3 * o.width() + (shifts_ ? 4 * block : 0) + lanes<T> - 1) / lanes<T> * lanes<T>;
+  }
 
-// Some channels of one chunk: where their values are.
-template <class T> struct chunk_channels {
-  std::size_t channels;
-  std::size_t offset, channel_pitch;  // of the first channel's first value, and to the next channel's
-  strided values;
-  validity<T> valid;
-};
-
-template <class T> struct moments_sums {
-  static constexpr std::size_t inputs = 1;
-  kernels<T> const& k;
-  channel_kernels const& algebra;
-  order const& o;
-  T const* x;
-
-  void planes(renorm::planes const& p, std::size_t offset, std::size_t, validity<T> const& valid, std::size_t first, T* shift,
-              T* lanes) const {
-    for (std::size_t c = 0; c < p.channels; ++c) shift[c] = x[offset + first + c * p.channel_pitch];
-    k.moments_plane(p, x + offset, valid, shift, lanes);
-  }
-  void start_rows(std::size_t first, T* shift) const {
-    for (std::size_t p = 0; p < o.sublanes; ++p) memcpy(shift + p * o.shape.c, x + first, o.shape.c * sizeof(T));
-  }
-  void pixels(renorm::pixels const& p, std::size_t offset, std::size_t, T const* shift, T* a, T* b) const {
-    k.moments_pixels(p, x + offset, shift, a, b);
-  }
-  void settle(chunk_channels<T> const& t, double count, T const* shift, double* mean, double* m2) const {
-    if (!k.settle_moments(t.channels, count, shift, mean, m2, mean, m2)) return;
-    for (std::size_t c = 0; c < t.channels; ++c)
-      if (m2[c] < 0) k.wide_moments(t.values, x + t.offset + c * t.channel_pitch, t.valid, count, mean + c, m2 + c);
-  }
-  void join(std::size_t channels, std::size_t count, std::size_t other_count, double* mean, double* m2, double const* other_mean,
-            double const* other_m2) const {
-    algebra.merge(channels, static_cast<double>(count), static_cast<double>(other_count), mean, m2, other_mean, other_m2);
-  }
-};
-
-template <class T> struct grad_sums {
-  static constexpr std::size_t inputs = 2;
-  kernels<T> const& k;
-  channel_kernels const& algebra;
-  T const *x, *dy;
-  T const *center, *inv;  // [groups][width]
-  grad_epilogue<T> e;
-
-  void planes(renorm::planes const& p, std::size_t offset, std::size_t column, validity<T> const& valid, std::size_t, T*, T* lanes) const {
-    k.grad_moments_plane(p, x + offset, dy + offset, valid, center + column, inv + column, epilogue_from(e, column, offset), lanes);
-  }
-  void start_rows(std::size_t, T*) const {}
-  void pixels(renorm::pixels const& p, std::size_t offset, std::size_t column, T const*, T* a, T* b) const {
-    k.grad_moments_pixels(p, x + offset, dy + offset, center + column, inv + column, epilogue_from(e, column, offset), a, b);
-  }
-  void settle(chunk_channels<T> const&, double, T const*, double*, double*) const {}
-  void join(std::size_t channels, std::size_t, std::size_t, double* a, double* b, double const* other_a, double const* other_b) const {
-    algebra.accumulate(channels, a, other_a);
-    algebra.accumulate(channels, b, other_b);
-  }
+ private:
+  bool shifts_;
 };
 
 template <class T, class Sums> class reduction {
@@ -120,85 +95,138 @@ template <class T, class Sums> class reduction {
       std::size_t const result = (g.segment + segment) * o_.shape.c + at.first;
       meet(at.count, before, count, a, b, scratch_.a + result, scratch_.b + result);
     }
-    bool const any = selected_.count(g) > 0;
-    if (!any) clear(a, at.count), clear(b, at.count);
-    return any;
+    std::size_t const count = selected_.count(g);
+    if (count > 0) sums_.finish(at.count, count, a, b);
+    else clear(a, at.count), clear(b, at.count);
+    return count > 0;
   }
 
  private:
   void reduce_planes(piece const& q, std::size_t segment, std::size_t chunk) const {
     alignas(64) T lane_sums[max_block_channels * 2 * lanes<T>];
     T shift[max_block_channels];
-    double a[max_block_channels], b[max_block_channels];
+    chunk_sums sums;
     part const p = q.group.cut.part_of(chunk);
-    std::size_t const offset = o_.offset_of(q.group, p, q.channel), pitch = o_.run_pitch();
-    auto const first = selected_.first_of(q.group, p);
-    sums_.planes({p.runs, pitch, q.channels, o_.shape.s, p.length}, offset, q.group.index * o_.shape.c + q.channel,
-                 selected_.of(o_.position_of(q.group, p)), first.run * pitch + first.position, shift, lane_sums);
-    sums_.k.fold_plane(q.channels, lane_sums, a, b);
-    close(q, p, segment, chunk, q.channel, q.channels, shift, a, b);
+    std::size_t const offset = o_.offset_of(q.group, p, q.channel), column = q.group.index * o_.shape.c + q.channel;
+    planes const all = {p.runs, o_.run_pitch(), q.channels, o_.shape.s, p.length};
+    validity<T> const valid = selected_.of(o_.position_of(q.group, p));
+    sums_.planes(all, offset, column, valid, samples_of(q.group, p, chunk), shift, lane_sums);
+    sums_.fold_plane(q.channels, lane_sums, sums);
+    auto const repeat = [&](auto& r) { repeat_planes({p.runs, all.sample_pitch, 1, o_.shape.s, p.length}, offset, valid, q.channels, r); };
+    close(q, segment, chunk, q.channel, q.channels, shift, sums, repeat);
+  }
+
+  void repeat_planes(planes const& one, std::size_t offset, validity<T> const& valid, std::size_t channels, repetition<T>& r) const {
+    alignas(64) T lane_sums[2 * lanes<T>];
+    for (std::size_t c = 0; c < channels; ++c) {
+      if (!r.again[c]) continue;
+      chunk_sums sums;
+      sums_.repeat_planes(one, offset + c * one.channel_pitch, valid, r.shift + c, r.factor + c, lane_sums);
+      sums_.fold_plane(1, lane_sums, sums);
+      r.sums.a[c] = sums.a[0], r.sums.b[c] = sums.b[0], r.sums.low[c] = sums.low[0];
+    }
   }
 
   // All rows, then the fold over the sub-lanes, a few channels at a time.
   void reduce_rows(piece const& q, std::size_t segment, std::size_t chunk) const {
-    std::size_t const c = o_.shape.c, width = o_.width();
-    T* const shift = scratch_.rows + q.slot * reduction_scratch<T>::row_pitch(o_);
+    std::size_t const c = o_.shape.c, width = o_.width(), column = q.group.index * width;
+    T* const shift = scratch_.rows + q.slot * scratch_.row_pitch(o_);
     T *const sum_a = shift + width, *const sum_b = sum_a + width;
     part const p = q.group.cut.part_of(chunk);
-    auto const first = selected_.first_of(q.group, p);
-    sums_.start_rows(o_.offset_of(q.group, p, 0) + first.run * o_.run_pitch() + first.position * c, shift);
+    sums_.start_rows(samples_of(q.group, p, chunk), shift);
     memset(sum_a, 0, 2 * width * sizeof(T));
-    add_rows(q.group, p, shift, sum_a, sum_b);
-
-    double a[max_block_channels], b[max_block_channels];
+    add_rows(q.group, p, [&](pixels const& rows, std::size_t offset, std::size_t at) {
+      sums_.pixels(rows, offset, column + at, shift + at, sum_a + at, sum_b + at);
+    });
     for (std::size_t channel = 0; channel < c; channel += max_block_channels) {
       std::size_t const channels = smaller(c - channel, max_block_channels);
-      sums_.k.fold_pixels(channels, o_.sublanes, c, sum_a + channel, sum_b + channel, a, b);
-      close(q, p, segment, chunk, channel, channels, shift + channel, a, b);
+      chunk_sums sums;
+      sums_.fold_pixels(channels, c, sum_a + channel, sum_b + channel, sums);
+      auto const repeat = [&](auto& r) { repeat_rows(q.group, p, channel, channels, sum_b + width, r); };
+      close(q, segment, chunk, channel, channels, shift + channel, sums, repeat);
     }
   }
 
-  void add_rows(group const& g, part const& p, T const* shift, T* a, T* b) const {
-    std::size_t const c = o_.shape.c, offset = o_.offset_of(g, p, 0), column = g.index * o_.width();
+  // All of some channels of NHWC, those too that need it not: a register has many. memory is for rows of [sub-lane][channel].
+  void repeat_rows(group const& g, part const& p, std::size_t channel, std::size_t channels, T* memory, repetition<T>& r) const {
+    std::size_t const c = o_.shape.c, width = channels * o_.sublanes;
+    T *const shift = memory, *const factor = shift + width, *const a = factor + width, *const b = a + width;
+    for (std::size_t sublane = 0; sublane < o_.sublanes; ++sublane) {
+      memcpy(shift + sublane * channels, r.shift, channels * sizeof(T));
+      memcpy(factor + sublane * channels, r.factor, channels * sizeof(T));
+    }
+    memset(a, 0, 2 * width * sizeof(T));
+    auto const add = [&](pixels const& rows, std::size_t offset, std::size_t at) {
+      sums_.repeat_pixels(rows, offset, shift + at, factor + at, a + at, b + at);
+    };
+    if (channels == c) add_rows(g, p, add);
+    else add_columns(g, p, channel, channels, add);
+    sums_.fold_pixels(channels, channels, a, b, r.sums);
+  }
+
+  // f(offset, first, rows): rows of a part without a gap, first being their number in their run.
+  template <class F> void for_each_span(group const& g, part const& p, F const& f) const {
+    std::size_t const offset = o_.offset_of(g, p, 0);
+    for (std::size_t run = 0; run < p.runs; ++run)
+      selected_.for_each_span(o_.position_of(g, p) + run * o_.run_step(), p.length, [&](std::size_t first, std::size_t last, bool valid) {
+        if (valid) f(offset + run * o_.run_pitch() + first * o_.shape.c, first, last - first);
+      });
+  }
+
+  // add(rows, offset, place in a pass of the sub-lanes)
+  template <class Add> void add_rows(group const& g, part const& p, Add const& add) const {
+    std::size_t const c = o_.shape.c;
     if (selected_.all() && p.length <= o_.sublanes) {
-      sums_.pixels({p.runs, o_.run_pitch(), p.length * c}, offset, column, shift, a, b);
+      add({p.runs, o_.run_pitch(), p.length * c}, o_.offset_of(g, p, 0), 0);
       return;
     }
-    for (std::size_t run = 0; run < p.runs; ++run) {
-      std::size_t const at = offset + run * o_.run_pitch();
-      selected_.for_each_span(o_.position_of(g, p) + run * o_.run_step(), p.length, [&](std::size_t first, std::size_t last, bool valid) {
-        if (valid) add_span(at + first * c, column, first, last - first, shift, a, b);
-      });
-    }
+    for_each_span(g, p, [&](std::size_t offset, std::size_t first, std::size_t rows) { add_span(offset, first, rows, add); });
   }
 
-  // Rows without a gap, from position first of a run on: up to the next full pass, full passes, and what is left.
-  void add_span(std::size_t offset, std::size_t column, std::size_t first, std::size_t rows, T const* shift, T* a, T* b) const {
+  // Rows without a gap: up to the next full pass, full passes, and what is left.
+  template <class Add> void add_span(std::size_t offset, std::size_t first, std::size_t rows, Add const& add) const {
     std::size_t const c = o_.shape.c, width = o_.width(), sublane = first % o_.sublanes;
     if (sublane > 0) {
-      std::size_t const head = smaller(o_.sublanes - sublane, rows), at = sublane * c;
-      sums_.pixels({1, width, head * c}, offset, column + at, shift + at, a + at, b + at);
+      std::size_t const head = smaller(o_.sublanes - sublane, rows);
+      add({1, width, head * c}, offset, sublane * c);
       offset += head * c;
       rows -= head;
     }
     std::size_t const passes = rows / o_.sublanes, left = rows % o_.sublanes;
-    sums_.pixels({passes, width, width}, offset, column, shift, a, b);
-    if (left > 0) sums_.pixels({1, width, left * c}, offset + passes * width, column, shift, a, b);
+    add({passes, width, width}, offset, 0);
+    if (left > 0) add({1, width, left * c}, offset + passes * width, 0);
+  }
+
+  // Some channels of all rows, one sub-lane after the other.
+  template <class Add> void add_columns(group const& g, part const& p, std::size_t channel, std::size_t channels, Add const& add) const {
+    std::size_t const c = o_.shape.c, sublanes = o_.sublanes;
+    for_each_span(g, p, [&](std::size_t offset, std::size_t first, std::size_t rows) {
+      for (std::size_t sublane = 0; sublane < sublanes; ++sublane) {
+        std::size_t const row = (sublane + sublanes - first % sublanes) % sublanes;
+        if (row < rows) add({divide_up(rows - row, sublanes), o_.width(), channels}, offset + row * c + channel, sublane * channels);
+      }
+    });
+  }
+
+  sample_offsets samples_of(group const& g, part const& p, std::size_t chunk) const {
+    sample_offsets offsets = {};
+    if (!Sums::shifts) return offsets;
+    sample_positions const positions = selected_.samples(g, chunk);
+    std::size_t const start = o_.shape.layout == layout::nchw ? 0 : o_.offset_of(g, p, 0);
+    for (std::size_t k = 0; k < 3; ++k)
+      offsets.at[k] = start + positions.at[k] / p.length * o_.run_pitch() + positions.at[k] % p.length * o_.position_pitch();
+    return offsets;
   }
 
   // A chunk's sums become its result, and that part of its segment's.
-  void close(piece const& q, part const& p, std::size_t segment, std::size_t chunk, std::size_t channel, std::size_t channels,
-             T const* shift, double* a, double* b) const {
+  template <class Repeat> void close(piece const& q, std::size_t segment, std::size_t chunk, std::size_t channel, std::size_t channels,
+                                     T const* shift, chunk_sums& sums, Repeat const& repeat) const {
     group const& g = q.group;
     std::size_t const before = selected_.before(g, chunk), count = selected_.before(g, chunk + 1) - before;
-    sums_.settle({channels,
-                  o_.offset_of(g, p, channel),
-                  o_.channel_pitch(),
-                  {p.runs, o_.run_pitch(), p.length, o_.position_pitch()},
-                  selected_.of(o_.position_of(g, p))},
-                 static_cast<double>(count), shift, a, b);
+    sums_.settle(channels, static_cast<double>(count), shift, sums, repeat);
     std::size_t const result = (g.segment + segment) * o_.shape.c + channel;
-    meet(channels, before - selected_.before(g, g.cut.first_chunk(segment)), count, scratch_.a + result, scratch_.b + result, a, b);
+    meet(channels, before - selected_.before(g, g.cut.first_chunk(segment)), count, scratch_.a + result, scratch_.b + result, sums.a,
+         sums.b);
   }
 
   // Adds the result of count values to that of the values before them.

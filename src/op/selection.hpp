@@ -23,14 +23,28 @@ inline void count_positions(problem const& p, void const* given, std::int64_t* c
   }
 }
 
-template <class T> struct selection_scratch {
-  T* valid = nullptr;             // [n][s]
-  std::size_t* before = nullptr;  // for each group: a value for each chunk, and one behind the last
+// Three positions of a part that count, numbered in the order of its runs: the first, and those a third and two thirds on; of fewer than
+// three the first alone.
+struct sample_positions {
+  std::size_t at[3];
 
-  selection_scratch(problem const& p, order const& o, arena& memory) {
+  // As ranks among so many that count.
+  static sample_positions among(std::size_t count) {
+    if (count < 3) return {{0, 0, 0}};
+    return {{0, count / 3, 2 * count / 3}};
+  }
+};
+
+template <class T> struct selection_scratch {
+  T* valid = nullptr;                   // [n][s]
+  std::size_t* before = nullptr;        // for each group: a value for each chunk, and one behind the last
+  sample_positions* samples = nullptr;  // for each chunk, where moments are reduced
+
+  selection_scratch(problem const& p, order const& o, arena& memory, bool sampled = false) {
     if (p.mask == mask::none) return;
     valid = memory.take<T>(p.shape.per_channel());
     before = memory.take<std::size_t>(o.chunks + o.shape.groups);
+    if (sampled) samples = memory.take<sample_positions>(o.chunks);
   }
 };
 
@@ -48,6 +62,8 @@ template <class T> class selection {
         read_sample(p.mask, mask, sample, scratch.valid + sample * p.shape.s);
     });
     for (std::size_t g = 0; g < o.shape.groups; ++g) count_chunks(o.at(g), scratch.before + chunk_index(o.at(g), 0));
+    samples_ = scratch.samples;
+    for (std::size_t g = 0; g < o.shape.groups && scratch.samples != nullptr; ++g) sample_chunks(o.at(g), scratch.samples + o.at(g).chunk);
   }
 
   bool all() const { return valid_ == nullptr; }
@@ -64,16 +80,11 @@ template <class T> class selection {
     for (std::size_t g = 0; g < o_.shape.groups; ++g) counts[g] = static_cast<std::int64_t>(count(o_.at(g)));
   }
 
-  // The first valid position of a part that has one, as its run and position there.
-  struct place {
-    std::size_t run, position;
-  };
-  place first_of(group const& g, part const& p) const {
-    place at = {0, 0};
-    if (all()) return at;
-    while (*valid(o_.position_of(g, p) + at.run * o_.run_step() + at.position) == 0)
-      if (++at.position == p.length) at = {at.run + 1, 0};
-    return at;
+  // Of a chunk that has a value.
+  sample_positions samples(group const& g, std::size_t chunk) const {
+    if (!all()) return samples_[g.chunk + chunk];
+    part const p = g.cut.part_of(chunk);
+    return sample_positions::among(p.runs * p.length);
   }
 
   // f(first, last, whether valid) for the longest spans of equal positions among count from position on.
@@ -115,11 +126,33 @@ template <class T> class selection {
     before[g.cut.chunks] = count;
   }
 
+  void sample_chunks(group const& g, sample_positions* samples) const {
+    for (std::size_t chunk = 0; chunk < g.cut.chunks; ++chunk)
+      samples[chunk] = find(g, g.cut.part_of(chunk), sample_positions::among(before(g, chunk + 1) - before(g, chunk)));
+  }
+
+  // Where the positions of three ranks are.
+  sample_positions find(group const& g, part const& p, sample_positions const& rank) const {
+    sample_positions where = {};
+    std::size_t found = 0, k = 0;
+    for (std::size_t r = 0; r < p.runs; ++r) {
+      T const* const run = valid(o_.position_of(g, p) + r * o_.run_step());
+      for (std::size_t i = 0; i < p.length; ++i) {
+        if (run[i] == 0) continue;
+        for (; k < 3 && rank.at[k] == found; ++k) where.at[k] = r * p.length + i;
+        if (k == 3) return where;
+        ++found;
+      }
+    }
+    return where;
+  }
+
   static std::size_t chunk_index(group const& g, std::size_t chunk) { return g.chunk + g.index + chunk; }
 
   order const& o_;
   T const* valid_ = nullptr;
   std::size_t const* before_ = nullptr;
+  sample_positions const* samples_ = nullptr;
 };
 
 }  // namespace renorm

@@ -7,13 +7,15 @@
 // is off by at most E*u*a, E = 2*(k + 2)/sqrt(m). A term b far above the others is in its lane's partial sums from its place on, at
 // most k of them: six deviations of their roundings are 2*sqrt(3*k)*u*b. What follows the lanes is double.
 //
-// Moments. Values are summed relative to a pivot K, the first value of their chunk: a = sqrt(q*var), where
-// q = mean((x - K)^2)/var; q <= 10, as chunks with S*S/k > 0.9*Q are done again in double.
+// Moments. Values are summed relative to a pivot K, the median of three values of their chunk: a = sqrt(q*var), where
+// q = mean((x - K)^2)/var; q <= 10, as chunks with S*S/k > 0.9*Q are done again around their mean.
 //   mean   off by u*E*sqrt(q*var)
 //   var    mean((x - K)^2), off by (E + 3)*u relatively (3: the square of a rounded difference), less mean(x - K)^2, off by twice
 //          the mean's error times sqrt(q*var): in sum at most q*(3*E + 3)*u*var. Of several chunks: and B, the variance of their means,
 //          off by twice what each mean is off, times its distance. These are independent: 2*E*u*sqrt(q*var*B)
-// and a mean is a double: 16*w*max|x| covers that and the eightfold interleaved double sums of chunks done again.
+//          A value far from the others is one of those terms b: of m2, its square.
+//          Squares lose 2^-150 each (double 2^-1075) to underflow, unless eps is so small that it shows.
+// and a mean is a double: 16*w*max|x| covers that and the sums of chunks.
 //
 // What follows from them is written out in the functions below. Products are counted as rounded, although fused multiply-adds save
 // that on most instruction sets.
@@ -24,7 +26,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <numeric>
+#include <vector>
 
 namespace renorm_test {
 namespace {
@@ -58,15 +62,15 @@ class chunking {
 
   std::size_t additions() const { return additions_; }  // of one lane, at most
 
-  // f(value of a channel, whether it is the first of its chunk)
+  // f(places of the values of a channel in a chunk), for all chunks that have one.
   template <class F> void for_each(std::size_t c, F const& f) const {
-    std::size_t before = static_cast<std::size_t>(-1);
+    std::map<std::size_t, std::vector<std::size_t>> chunks;
     for_each_position(p_, group_, [&](std::size_t i, std::size_t k) {
       std::size_t const run = rank_[i];
       std::size_t const chunk = one_run_ ? (run * p_.s() + k) / piece_ : run / runs_ * divide_up(p_.s(), piece_) + k / piece_;
-      f(p_.at(i, c, k), chunk != before);
-      before = chunk;
+      chunks[chunk].push_back(p_.at(i, c, k));
     });
+    for (auto const& chunk : chunks) f(chunk.second);
   }
 
  private:
@@ -82,9 +86,10 @@ struct magnitudes {
   double max_x = 0, max_y = 0;
   double mean_dy = 0, mean_dy_xhat = 0, max_dy = 0;  // of absolute values
   double max_dy_xhat = 0;
-  double c1 = 0;            // |mean(dy)|
-  double pivot_spread = 0;  // mean((x - K)^2)
-  double chunk_spread = 0;  // variance of the means of chunks
+  double c1 = 0;              // |mean(dy)|
+  double pivot_spread = 0;    // mean((x - K)^2)
+  double pivot_distance = 0;  // largest |x - K|
+  double chunk_spread = 0;    // variance of the means of chunks
 };
 
 class analysis {
@@ -121,6 +126,7 @@ class analysis {
         : group(g), chunks(p, g), m(p.count(g)), e(m > 0 ? 2 * static_cast<double>(chunks.additions() + 2) / std::sqrt(m) : 0) {}
   };
 
+  double pivot_of(std::vector<std::size_t> const& chunk) const;
   magnitudes measure(population const& of, std::size_t c, double mean, double sigma) const;
   void train(population const& of, std::size_t c);
   void infer(population const& of, std::size_t c);
@@ -128,6 +134,14 @@ class analysis {
   void update_running(population const& of, std::size_t c, magnitudes const& a, double mean_error, double var_error, double sigma_error);
   void parameter_gradients(population const& of, std::size_t c, magnitudes const& a, double xhat_error, double sigma_error, double r,
                            double r_error, double d, double d_error);
+  // Of a sum with a term b far above the others.
+  double outlier_error(population const& of, double b) const {
+    return 2 * std::sqrt(3 * static_cast<double>(of.chunks.additions())) * u_ * b;
+  }
+  double underflow() const {
+    bool const wide = p_.desc.dtype == RENORM_F64;
+    return p_.desc.eps < (wide ? 0x1p-900 : 0x1p-90) ? 0 : wide ? std::numeric_limits<double>::denorm_min() : 0x1p-150;
+  }
   double carried_mean(std::size_t c) const { return carried_.running_mean.empty() ? 0 : carried_.running_mean[c]; }
   double carried_sigma(std::size_t c) const;
 
@@ -152,33 +166,35 @@ class analysis {
   values allowed_;
 };
 
+double analysis::pivot_of(std::vector<std::size_t> const& chunk) const {
+  std::size_t const count = chunk.size();
+  if (count < 3) return p_.x[chunk[0]];
+  double const a = p_.x[chunk[0]], b = p_.x[chunk[count / 3]], c = p_.x[chunk[2 * count / 3]];
+  return std::max(std::min(a, b), std::min(std::max(a, b), c));
+}
+
 magnitudes analysis::measure(population const& of, std::size_t c, double mean, double sigma) const {
   magnitudes a;
   double const m = of.m;
-  double pivot = 0, chunk_sum = 0, chunk_count = 0;
-  auto const close_chunk = [&] {
-    if (chunk_count > 0) a.chunk_spread += chunk_sum * chunk_sum / chunk_count / m;
-    chunk_sum = chunk_count = 0;
-  };
-  of.chunks.for_each(c, [&](std::size_t j, bool first_of_chunk) {
-    if (first_of_chunk) {
-      close_chunk();
-      pivot = p_.x[j];
+  of.chunks.for_each(c, [&](std::vector<std::size_t> const& chunk) {
+    double const pivot = pivot_of(chunk);
+    double sum = 0;
+    for (std::size_t const j : chunk) {
+      sum += p_.x[j] - mean;
+      double const dy = std::abs(p_.dy[j]), from_pivot = p_.x[j] - pivot;
+      a.max_x = std::max(a.max_x, std::abs(p_.x[j]));
+      a.max_y = std::max(a.max_y, std::abs(want_.y[j]));
+      a.max_dy = std::max(a.max_dy, dy);
+      a.mean_dy += dy / m;
+      a.c1 += p_.dy[j] / m;
+      double const dy_xhat = dy * std::abs(p_.x[j] - mean) / sigma;
+      a.mean_dy_xhat += dy_xhat / m;
+      a.max_dy_xhat = std::max(a.max_dy_xhat, dy_xhat);
+      a.pivot_spread += from_pivot * from_pivot / m;
+      a.pivot_distance = std::max(a.pivot_distance, std::abs(from_pivot));
     }
-    chunk_sum += p_.x[j] - mean;
-    ++chunk_count;
-    double const dy = std::abs(p_.dy[j]), from_pivot = p_.x[j] - pivot;
-    a.max_x = std::max(a.max_x, std::abs(p_.x[j]));
-    a.max_y = std::max(a.max_y, std::abs(want_.y[j]));
-    a.max_dy = std::max(a.max_dy, dy);
-    a.mean_dy += dy / m;
-    a.c1 += p_.dy[j] / m;
-    double const dy_xhat = dy * std::abs(p_.x[j] - mean) / sigma;
-    a.mean_dy_xhat += dy_xhat / m;
-    a.max_dy_xhat = std::max(a.max_dy_xhat, dy_xhat);
-    a.pivot_spread += from_pivot * from_pivot / m;
+    a.chunk_spread += sum * sum / static_cast<double>(chunk.size()) / m;
   });
-  close_chunk();
   a.c1 = std::abs(a.c1);
   return a;
 }
@@ -201,7 +217,8 @@ void analysis::train(population const& of, std::size_t c) {
 
   double const q = var > 0 ? std::min(a.pivot_spread / var, 10.0) : 10;
   double const mean_error = u_ * e * std::sqrt(q * var) + 16 * w * a.max_x;
-  double const var_error = (q * (3 * e + 3) * var + 2 * e * std::sqrt(q * var * a.chunk_spread)) * u_ + 16 * w * var;
+  double const var_error = (q * (3 * e + 3) * var + 2 * e * std::sqrt(q * var * a.chunk_spread)) * u_ + 16 * w * var + underflow() +
+                           (m > 0 ? outlier_error(of, a.pivot_distance * a.pivot_distance) / m : 0);
   double const sigma_error = normaliser * var_error / (2 * sigma * sigma) + 4 * w;  // relative, as the next two
   double const r_error = renorm ? sigma_error + carried_sigma(c) : 0;
   double const reference_sigma = renorm ? running_sigma(p_, c) : 1;
@@ -270,8 +287,7 @@ void analysis::parameter_gradients(population const& of, std::size_t c, magnitud
   if (want_.dgamma.empty() && want_.dbeta.empty()) return;
   double const sum_dy = a.mean_dy * m, sum_dy_xhat = a.mean_dy_xhat * m;
   double const s1_error = u_ * e * sum_dy + m * tiny_;
-  double const outlier_error = 2 * std::sqrt(3 * static_cast<double>(of.chunks.additions())) * u_ * a.max_dy_xhat;
-  double const s2_error = sum_dy_xhat * (u_ * (e + 4) + sigma_error) + outlier_error + xhat_error * sum_dy + m * tiny_;
+  double const s2_error = sum_dy_xhat * (u_ * (e + 4) + sigma_error) + outlier_error(of, a.max_dy_xhat) + xhat_error * sum_dy + m * tiny_;
   double const scale = sum_dy_xhat * r + sum_dy * std::abs(d);
   double const rounding = u_params_ + 2 * reference_;
   allowed_.dgamma[c] += r * (s2_error + sum_dy_xhat * r_error) + std::abs(d) * s1_error + d_error * sum_dy + rounding * scale;
