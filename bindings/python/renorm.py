@@ -58,7 +58,8 @@ _FIELDS = {
     "ramp": "i64 warm rmax_end dmax_end; f64 rmax_final dmax_final",
     "train_args": "in tensor x; in parameter gamma beta; running running_mean running_var; count num_batches; tensor y;"
                   "saved mean sigma r d; counts count; count nonfinite; saved m2; in mask mask; in tensor z",
-    "inference_args": "in tensor x; in parameter gamma beta; in running running_mean running_var; tensor y; in mask mask; in tensor z",
+    "inference_args": "in tensor x; in parameter gamma beta; in running running_mean running_var; tensor y; in mask mask; in tensor z;"
+                      "count nonfinite",
     "backward_args": "in tensor x dy; in parameter gamma; in saved mean sigma r d; in counts count; tensor dx; parameter dgamma dbeta;"
                      "in mask mask; in parameter beta; in tensor z; tensor dz",
     "inference_backward_args": "in tensor x dy; in parameter gamma; in running running_mean running_var; tensor dx;"
@@ -68,14 +69,14 @@ _FIELDS = {
     "update_running_args": "in counts count; in saved mean m2; running running_mean running_var; count num_batches nonfinite",
     "correction_args": "in counts count; in saved mean m2; in running running_mean running_var; f64 sigma_floor; saved sigma r d",
     "coefficients_args": "in saved mean sigma r d; in running running_mean running_var; in parameter gamma beta;"
-                         "saved center scale shift",
+                         "saved center scale shift; count nonfinite",
     "apply_args": "in tensor x; in saved center scale shift; tensor y; in mask mask; in tensor z",
     "backward_reduce_args": "in tensor x dy; in saved mean sigma; saved sum_dy sum_dy_xhat; in mask mask; in parameter gamma beta;"
                             "in saved r d; in tensor z",
     "backward_apply_args": "in tensor x dy; in parameter gamma; in saved mean sigma r d; in counts count; in saved sum_dy sum_dy_xhat;"
                            "tensor dx; parameter dgamma dbeta; in mask mask; in parameter beta; in tensor z; tensor dz",
     "fold_args": "in parameter gamma beta; in running running_mean running_var; in tensor weights; in parameter bias; parameter scale;"
-                 "tensor folded_weights; parameter folded_bias",
+                 "tensor folded_weights; parameter folded_bias; count nonfinite",
 }
 _NUMBERS = dict(u32=ctypes.c_uint32, i32=ctypes.c_int32, i64=ctypes.c_int64, f64=ctypes.c_double, size=ctypes.c_size_t)
 

@@ -475,7 +475,7 @@ class Errors(TestCase):
         args.struct_size = 0
         self.refused(renorm.Status.STRUCT_SIZE, "args->struct_size", call)
         args, train = renorm._new_struct("train_args"), renorm._operations[renorm.Op.TRAIN]
-        desc.n, desc.s, desc.c = 0, 0, 2**48
+        desc.c, args.x, args.y = 2**45, 4096, 4096  # as many channels as no memory has statistics for: x is not reached
         self.refused(renorm.Status.OUT_OF_MEMORY, "workspace", call, train)
         exec.workspace = 1
         self.refused(renorm.Status.WORKSPACE, "exec->workspace_bytes", call, train)
