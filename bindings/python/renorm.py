@@ -15,8 +15,9 @@ tensor's type or double, saved statistics are double. What is returned is numpy 
     y    = gamma*(r*(x - mean)/sigma + d) + beta                                       batch norm: r = 1, d = 0
     r    = clip(sigma/sigma_running, 1/rmax, rmax)    d = clip((mean - mean_running)/sigma_running, -dmax, dmax)
 
-Whatever the library refuses is an Error with its status and words; arrays of another type or length than needed are a TypeError or a
-ValueError. Calls run on the calling thread, without the interpreter lock: any number of threads may call at once, with distinct outputs.
+Whatever the library refuses is an Error with its status and words. What is wrong with an array is an error that names the argument: a
+TypeError for its type, a ValueError for its shape, a BufferError if it is not C-contiguous, or read-only and to be written. Calls
+run on the calling thread, without the interpreter lock: any number of threads may call at once, with distinct outputs.
 
 The library is the file that RENORM_LIBRARY names in the environment, or librenorm.so.0 where the loader finds it.
 """
@@ -24,7 +25,9 @@ The library is the file that RENORM_LIBRARY names in the environment, or libreno
 import collections
 import ctypes
 import enum
+import math
 import os
+import struct
 
 try:
     import numpy
@@ -141,8 +144,12 @@ def _check(status):
 
 # ---------------------------------------------------------------- arrays
 
+# Element types, as one character of module struct.
 _FORMATS = {Dtype.F32: "f", Dtype.F64: "d"}
-_INT64 = "ql"
+_DTYPES = {code: dtype for dtype, code in _FORMATS.items()}
+_BYTES, _INT64, _NARROW = "?Bb", "ql", "hHiI"
+_TYPE_NAMES = {"?": "bool", "B": "uint8", "b": "int8", "h": "int16", "H": "uint16", "i": "int32", "I": "uint32", "q": "int64", "l": "int64",
+               "Q": "uint64", "L": "uint64", "e": "float16", "f": "float32", "d": "float64"}
 
 
 class _Buffer(ctypes.Structure):
@@ -154,42 +161,76 @@ class _Buffer(ctypes.Structure):
                 ("internal", ctypes.c_void_p)]
 
 
-_WRITABLE, _FORMAT, _C_CONTIGUOUS = 0x1, 0x4, 0x38
+_ANY_READABLE = 0x11C  # PyBUF_FULL_RO: of any strides, and with its format
 _get_buffer = ctypes.pythonapi.PyObject_GetBuffer
 _get_buffer.argtypes = [ctypes.py_object, ctypes.POINTER(_Buffer), ctypes.c_int]
+_is_contiguous = ctypes.pythonapi.PyBuffer_IsContiguous
+_is_contiguous.argtypes = [ctypes.POINTER(_Buffer), ctypes.c_char]
 _release_buffer = ctypes.pythonapi.PyBuffer_Release
 _release_buffer.argtypes, _release_buffer.restype = [ctypes.POINTER(_Buffer)], None
 
 
 class _Array:
-    """The memory of an object, which stays where it is as long as this lives. BufferError if it is not contiguous or not writable."""
+    """The memory of an argument, which stays where it is as long as this lives. What is wrong with it is an error that names it."""
 
-    def __init__(self, owner, is_input=True):
-        self._buffer = _Buffer()
-        _get_buffer(owner, self._buffer, _FORMAT | _C_CONTIGUOUS | (0 if is_input else _WRITABLE))
+    def __init__(self, owner, name, is_input=True):
+        self._buffer, self.name = _Buffer(), name
+        try:
+            _get_buffer(owner, self._buffer, _ANY_READABLE)
+        except (BufferError, TypeError, ValueError) as error:
+            raise type(error)(f"{name}: {error}") from None
+        if not _is_contiguous(self._buffer, b"C"):
+            raise BufferError(f"{name}: not C-contiguous")
+        if self._buffer.readonly and not is_input:
+            raise BufferError(f"{name}: read-only")
         self.address = self._buffer.buf
         self.format = (self._buffer.format or b"B").decode().lstrip("@=")
         self.shape = tuple(self._buffer.shape[:self._buffer.ndim])
-        self.size = self._buffer.len // self._buffer.itemsize
+        self.size = math.prod(self.shape)
 
     def __del__(self):
         _release_buffer(self._buffer)
 
-    def check(self, name, formats, size):
-        if self.format not in formats:
-            raise TypeError(f"{name} has elements of type {self.format!r}, not {formats[0]!r}")
-        if self.size != size:
-            raise ValueError(f"{name} has {self.size} elements instead of {size}")
+    def values(self):
+        return struct.unpack(f"{self.size}{self.format}", ctypes.string_at(self.address, self._buffer.len))
+
+    def check_type(self, formats):
+        if self.format not in tuple(formats):
+            found, *wanted = dict.fromkeys(_TYPE_NAMES.get(code, repr(code)) for code in (self.format, *formats))
+            raise TypeError(f"{self.name}: elements of type {found}, not {' or '.join(wanted)}")
+
+    def check_shape(self, shape):
+        """What is flat, here or there, is any shape of as many elements."""
+        if self.size != math.prod(shape):
+            raise ValueError(f"{self.name}: {self.size} elements instead of {math.prod(shape)}")
+        if self.shape != shape and len(self.shape) > 1 and len(shape) > 1:
+            raise ValueError(f"{self.name}: shape {self.shape} instead of {shape}")
+
+
+def _mask(owner):
+    """A mask as the library takes it, whose lengths are int64, and what kind it is."""
+    mask = _Array(owner, "mask")
+    mask.check_type(_BYTES + _INT64 + _NARROW)
+    if mask.format in _BYTES:
+        mask.name = "mask of positions"
+        return mask, MaskKind.BYTES
+    if mask.format in _NARROW:
+        mask = _Array(memoryview(struct.pack(f"{mask.size}q", *mask.values())).cast("q"), "mask")
+    mask.name = "mask of lengths"
+    return mask, MaskKind.LENGTHS
+
+
+def _arrays(**owners):
+    """Those that are given."""
+    return [_Array(owner, name) for name, owner in owners.items() if owner is not None]
 
 
 def _new(shape, code):
     """A new array of zeros. Without numpy, one of no elements is flat: memoryviews have no such shapes."""
     if numpy is not None:
         return numpy.zeros(shape, code)
-    size = 1
-    for extent in shape:
-        size *= extent
-    memory = memoryview(bytearray(size * (4 if code == "f" else 8)))
+    size = math.prod(shape)
+    memory = memoryview(bytearray(size * struct.calcsize(code)))
     return memory.cast(code, shape) if size > 0 else memory.cast(code)
 
 
@@ -223,8 +264,8 @@ class Norm:
     relu: forward calls return relu(y), or relu(y + z) where they are given z; without relu, y + z. Backward calls take the same z back,
     and beta, and return dz as well.
 
-    mask, of calls that take a tensor: which positions count. Bytes or bools (n, s), or int64 lengths (n,): so many of the first positions
-    of each sample.
+    mask, of calls that take a tensor: which positions count. Bytes or bools (n, s), or lengths (n,), int64 or narrower: so many of the
+    first positions of each sample.
     """
 
     def __init__(self, layout="NCHW", eps=1e-5, momentum=0.1, renorm=False, rmin=None, rmax=3.0, dmax=5.0, track="var", unbiased=False,
@@ -290,13 +331,14 @@ class Norm:
     def update_running(self, moments, running_mean, running_var, num_batches=None):
         """The update of running statistics that train ends with. Returns how many channels are not finite."""
         nonfinite = _count()
-        self._call(Op.UPDATE_RUNNING, self._channels(moments.mean, running_mean), **moments._asdict(), running_mean=running_mean,
-                   running_var=running_var, num_batches=num_batches, nonfinite=nonfinite)
+        p = self._channels(moments.mean, running_mean=running_mean)
+        self._call(Op.UPDATE_RUNNING, p, **moments._asdict(), running_mean=running_mean, running_var=running_var, num_batches=num_batches,
+                   nonfinite=nonfinite)
         return nonfinite[0]
 
     def correction(self, moments, running_mean=None, running_var=None, sigma_floor=0.0):
         """sigma of a batch, and r and d, which need running statistics with batch renorm."""
-        p = self._channels(moments.mean, running_mean)
+        p = self._channels(moments.mean, running_mean=running_mean)
         result = Correction(*self._saved(p, 3))
         self._call(Op.CORRECTION, p, **moments._asdict(), running_mean=running_mean, running_var=running_var, sigma_floor=sigma_floor,
                    **result._asdict())
@@ -304,7 +346,7 @@ class Norm:
 
     def coefficients(self, mean=None, sigma=None, r=None, d=None, running_mean=None, running_var=None, gamma=None, beta=None):
         """The map y = scale*(x - center) + shift of a forward pass: of a batch, or of running statistics if mean and sigma are None."""
-        p = self._channels(mean, running_mean, gamma, beta)
+        p = self._channels(mean, running_mean=running_mean, gamma=gamma, beta=beta)
         result = Map(*self._saved(p, 3))
         self._call(Op.COEFFICIENTS, p, mean=mean, sigma=sigma, r=r, d=d, running_mean=running_mean, running_var=running_var, gamma=gamma,
                    beta=beta, **result._asdict())
@@ -338,8 +380,9 @@ class Norm:
         """Inference folded into the layer before it: scale = gamma/sigma, weights = scale*weights, bias = scale*(bias - mean) + beta, as
         new arrays. The output channels of weights are their first axis, or with layout="NHWC" the last. Without weights, the map
         y = scale*x + bias."""
-        p = self._channels(None, running_mean, gamma, beta, bias) if weights is None else self._weights(weights)
-        given = [_Array(array).format for array in (gamma, beta, bias) if array is not None]
+        p = (self._channels(None, running_mean=running_mean, gamma=gamma, beta=beta, bias=bias) if weights is None else
+             self._weights(weights))
+        given = [array.format for array in _arrays(gamma=gamma, beta=beta, bias=bias)]
         code = "d" if "d" in given else given[0] if given else _FORMATS[p.dtype]
         result = Folded(_new((p.c,), code), None if weights is None else _new(p.shape, _FORMATS[p.dtype]), _new((p.c,), code))
         self._call(Op.FOLD, p, gamma=gamma, beta=beta, running_mean=running_mean, running_var=running_var, weights=weights, bias=bias,
@@ -348,33 +391,28 @@ class Norm:
 
     def _weights(self, weights):
         """The same for weights: one sample, whose channels are the outputs of a layer."""
-        p = self._problem(weights)
+        p = self._problem(weights, "weights")
         c = p.shape[0 if self._layout == Layout.NCHW else -1]
-        return p._replace(n=1, c=c, s=_Array(weights).size // max(c, 1))
+        return p._replace(n=1, c=c, s=math.prod(p.shape) // max(c, 1))
 
-    def _problem(self, x):
+    def _problem(self, x, name="x"):
         """Extents and type of a tensor."""
-        array = _Array(x)
-        dtype = {"f": Dtype.F32, "d": Dtype.F64}.get(array.format)
-        if dtype is None:
-            raise TypeError(f"x has elements of type {array.format!r}, not 'f' or 'd'")
+        array = _Array(x, name)
+        array.check_type(_DTYPES)
         if len(array.shape) < 2:
-            raise ValueError(f"x has the shape {array.shape}: a tensor has samples and channels at least")
+            raise ValueError(f"{name}: shape {array.shape}: a tensor has samples and channels at least")
         n, c, *spatial = array.shape
         if self._layout == Layout.NHWC:
             n, *spatial, c = array.shape
-        s = 1
-        for extent in spatial:
-            s *= extent
-        return _Problem(n, c, s, dtype, array.shape)
+        return _Problem(n, c, math.prod(spatial), _DTYPES[array.format], array.shape)
 
-    def _channels(self, saved, *others):
-        """The same for an operation without tensors: saved, or else the next array gives the channels, and others a type that none is
-        beyond."""
-        given = [_Array(array) for array in others if array is not None]
-        if saved is None and not given:
+    def _channels(self, mean, **others):
+        """The same for an operation without tensors: a batch's mean, or else the next array gives the channels, and others a type that
+        none is beyond."""
+        given = _arrays(**others)
+        if mean is None and not given:
             raise ValueError("neither statistics of a batch nor running statistics are given")
-        c = given[0].size if saved is None else _Array(saved).size // self._groups
+        c = given[0].size if mean is None else _Array(mean, "mean").size // self._groups
         return _Problem(0, c, 0, Dtype.F32 if "f" in [array.format for array in given] else Dtype.F64, ())
 
     def _saved(self, p, count):
@@ -386,7 +424,7 @@ class Norm:
 
     def _gradients(self, p, gamma, dx, z):
         of_tensor = _FORMATS[p.dtype]
-        of_parameter = of_tensor if gamma is None else _Array(gamma).format
+        of_parameter = of_tensor if gamma is None else _Array(gamma, "gamma").format
         return Gradients(_new(p.shape, of_tensor) if dx is None else dx, _new((p.c,), of_parameter), _new((p.c,), of_parameter),
                          None if z is None else _new(p.shape, of_tensor))
 
@@ -403,19 +441,24 @@ class Norm:
             if field.kind in _NUMBERS:
                 setattr(args, field.name, value)
                 continue
-            array = arrays[field] = _Array(value, field.is_input)
             if field.kind == "mask":
-                desc.mask_kind = MaskKind.LENGTHS if array.format in _INT64 else MaskKind.BYTES
+                array, desc.mask_kind = _mask(value)
+            else:
+                array = _Array(value, field.name, field.is_input)
+            arrays[field] = array
             kinds[field.kind].add(array.format)
             setattr(args, field.name, array.address)
         # Double wins: of a mixture, the others do not have the type that is needed, and are named.
         wide = {kind: Dtype.F64 if "d" in kinds[kind] else p.dtype for kind in ("parameter", "running")}
         desc.param_dtype, desc.stats_dtype = wide["parameter"], wide["running"]
-        expected = {"tensor": (_FORMATS[p.dtype], p.n * p.c * p.s), "parameter": (_FORMATS[wide["parameter"]], p.c),
-                    "running": (_FORMATS[wide["running"]], p.c), "saved": ("d", self._groups * p.c), "counts": (_INT64, self._groups),
-                    "count": (_INT64, 1), "mask": (_INT64, p.n) if desc.mask_kind == MaskKind.LENGTHS else ("Bb?", p.n * p.s)}
+        expected = {"tensor": (_FORMATS[p.dtype], p.shape), "parameter": (_FORMATS[wide["parameter"]], (p.c,)),
+                    "running": (_FORMATS[wide["running"]], (p.c,)), "saved": ("d", (self._groups * p.c,)),
+                    "counts": (_INT64, (self._groups,)), "count": (_INT64, (1,)),
+                    "mask": (_INT64, (p.n,)) if desc.mask_kind == MaskKind.LENGTHS else (_BYTES, (p.n * p.s,))}
         for field, array in arrays.items():
-            array.check(field.name, *expected[field.kind])
+            formats, shape = expected[field.kind]
+            array.check_type(formats)
+            array.check_shape(shape)
         _check(_operations[op](ctypes.byref(desc), ctypes.byref(args), None))
 
 
