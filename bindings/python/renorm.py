@@ -26,6 +26,7 @@ import collections
 import ctypes
 import enum
 import math
+import operator
 import os
 import struct
 
@@ -238,6 +239,48 @@ def _count():
     return _new((1,), "q")
 
 
+# ---------------------------------------------------------------- options
+
+
+def _choice(*choices):
+    def checked(name, value):
+        if value not in choices:
+            raise ValueError(f"{name}: {value!r} instead of {' or '.join(map(repr, choices))}")
+        return value
+    return checked
+
+
+def _real(name, value):
+    try:
+        return ctypes.c_double(value).value
+    except (OverflowError, TypeError) as error:
+        raise type(error)(f"{name}: {error}") from None
+
+
+def _integer(name, value):
+    """Of what fits int64: ctypes would drop the bits beyond."""
+    try:
+        number = operator.index(value)
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}") from None
+    if not -2**63 <= number < 2**63:
+        raise OverflowError(f"{name}: {number} is beyond 64 bits")
+    return number
+
+
+def _flag(name, value):
+    return bool(value)
+
+
+def _or_none(convert):
+    return lambda name, value: None if value is None else convert(name, value)
+
+
+# Of a Norm: what checks and converts each.
+_OPTIONS = dict(layout=_choice("NCHW", "NHWC"), eps=_real, momentum=_real, renorm=_flag, rmin=_or_none(_real), rmax=_real, dmax=_real,
+                track=_choice("var", "sigma"), unbiased=_flag, unbiased_running=_flag, keep_running=_flag, cumulative=_flag,
+                skip_nonfinite=_flag, groups=_integer, group_order=_choice("contiguous", "interleaved"), relu=_flag)
+
 # ---------------------------------------------------------------- operations
 
 Training = collections.namedtuple("Training", "y mean sigma r d count nonfinite m2")
@@ -252,7 +295,8 @@ _Problem = collections.namedtuple("_Problem", "n c s dtype shape")
 
 
 class Norm:
-    """Batch norm, or batch renorm with renorm=True, and how exactly. Its methods are the operations of renorm.h.
+    """Batch norm, or batch renorm with renorm=True, and how exactly. Its methods are the operations of renorm.h. Its options are
+    attributes as well: norm.momentum = 0.01 holds from the next call on.
 
     momentum is the weight of the new batch, as in PyTorch. r is held in [rmin, rmax], 1/rmax without rmin, and d in [-dmax, dmax].
     track="sigma": running_var holds sigma, as in the paper, and not the variance.
@@ -268,20 +312,20 @@ class Norm:
     first positions of each sample.
     """
 
+    __slots__ = tuple(_OPTIONS)  # and no others: what is misspelt is an AttributeError
+
     def __init__(self, layout="NCHW", eps=1e-5, momentum=0.1, renorm=False, rmin=None, rmax=3.0, dmax=5.0, track="var", unbiased=False,
                  unbiased_running=False, keep_running=False, cumulative=False, skip_nonfinite=False, groups=1, group_order="contiguous",
                  relu=False):
-        if track not in ("var", "sigma"):
-            raise ValueError(f"track is {track!r}, not 'var' or 'sigma'")
-        flags = {Flag.BATCH_RENORM: renorm, Flag.TRACK_SIGMA: track == "sigma", Flag.UNBIASED: unbiased,
-                 Flag.UNBIASED_RUNNING: unbiased_running, Flag.KEEP_RUNNING: keep_running, Flag.CUMULATIVE: cumulative,
-                 Flag.RMIN: rmin is not None, Flag.SKIP_NONFINITE: skip_nonfinite}
-        self._layout = Layout[layout]
-        self._options = dict(flags=sum(flag for flag, is_set in flags.items() if is_set), layout=self._layout, eps=eps, momentum=momentum,
-                             rmin=0.0 if rmin is None else rmin, rmax=rmax, dmax=dmax, groups=groups,
-                             group_order=GroupOrder[group_order.upper()])
-        self._groups = max(groups, 1)
-        self._relu = relu
+        options = locals()
+        for name in _OPTIONS:
+            setattr(self, name, options[name])
+
+    def __setattr__(self, name, value):
+        super().__setattr__(name, _OPTIONS[name](name, value) if name in _OPTIONS else value)
+
+    def __repr__(self):
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in _OPTIONS)})"
 
     def train(self, x, gamma=None, beta=None, running_mean=None, running_var=None, num_batches=None, y=None, mask=None, z=None):
         """Forward in training; updates the running statistics, and num_batches, an int64 array of one element, in place. y may be x or z."""
@@ -392,7 +436,7 @@ class Norm:
     def _weights(self, weights):
         """The same for weights: one sample, whose channels are the outputs of a layer."""
         p = self._problem(weights, "weights")
-        c = p.shape[0 if self._layout == Layout.NCHW else -1]
+        c = p.shape[0 if self.layout == "NCHW" else -1]
         return p._replace(n=1, c=c, s=math.prod(p.shape) // max(c, 1))
 
     def _problem(self, x, name="x"):
@@ -402,7 +446,7 @@ class Norm:
         if len(array.shape) < 2:
             raise ValueError(f"{name}: shape {array.shape}: a tensor has samples and channels at least")
         n, c, *spatial = array.shape
-        if self._layout == Layout.NHWC:
+        if self.layout == "NHWC":
             n, *spatial, c = array.shape
         return _Problem(n, c, math.prod(spatial), _DTYPES[array.format], array.shape)
 
@@ -412,15 +456,19 @@ class Norm:
         given = _arrays(**others)
         if mean is None and not given:
             raise ValueError("neither statistics of a batch nor running statistics are given")
-        c = given[0].size if mean is None else _Array(mean, "mean").size // self._groups
+        c = given[0].size if mean is None else _Array(mean, "mean").size // self._groups()
         return _Problem(0, c, 0, Dtype.F32 if "f" in [array.format for array in given] else Dtype.F64, ())
 
     def _saved(self, p, count):
-        shape = (p.c,) if self._groups == 1 else (self._groups, p.c)
+        groups = self._groups()
+        shape = (p.c,) if groups == 1 else (groups, p.c)
         return [_new(shape, "d") for _ in range(count)]
 
     def _counts(self):
-        return _new((self._groups,), "q")
+        return _new((self._groups(),), "q")
+
+    def _groups(self):
+        return max(self.groups, 1)
 
     def _gradients(self, p, gamma, dx, z):
         of_tensor = _FORMATS[p.dtype]
@@ -428,18 +476,25 @@ class Norm:
         return Gradients(_new(p.shape, of_tensor) if dx is None else dx, _new((p.c,), of_parameter), _new((p.c,), of_parameter),
                          None if z is None else _new(p.shape, of_tensor))
 
+    def _desc(self, p, has_z):
+        flags = {Flag.BATCH_RENORM: self.renorm, Flag.TRACK_SIGMA: self.track == "sigma", Flag.UNBIASED: self.unbiased,
+                 Flag.UNBIASED_RUNNING: self.unbiased_running, Flag.KEEP_RUNNING: self.keep_running, Flag.CUMULATIVE: self.cumulative,
+                 Flag.RMIN: self.rmin is not None, Flag.SKIP_NONFINITE: self.skip_nonfinite}
+        epilogue = (Epilogue.ADD_RELU if has_z else Epilogue.RELU) if self.relu else Epilogue.ADD if has_z else Epilogue.NONE
+        return _new_struct("desc", flags=sum(flag for flag, is_set in flags.items() if is_set), layout=Layout[self.layout], dtype=p.dtype,
+                           epilogue=epilogue, n=p.n, c=p.c, s=p.s, groups=self.groups, group_order=GroupOrder[self.group_order.upper()],
+                           eps=self.eps, momentum=self.momentum, rmin=self.rmin or 0.0, rmax=self.rmax, dmax=self.dmax)
+
     def _call(self, op, p, **given):
         args = _new_struct(op.name.lower() + "_args")
-        has_z = given.get("z") is not None
-        epilogue = (Epilogue.ADD_RELU if has_z else Epilogue.RELU) if self._relu else Epilogue.ADD if has_z else Epilogue.NONE
-        desc = _new_struct("desc", n=p.n, c=p.c, s=p.s, dtype=p.dtype, epilogue=epilogue, **self._options)
+        desc = self._desc(p, has_z=given.get("z") is not None)
         arrays, kinds = {}, collections.defaultdict(set)
         for field in args.fields:
             value = given.get(field.name)
             if value is None:
                 continue
             if field.kind in _NUMBERS:
-                setattr(args, field.name, value)
+                setattr(args, field.name, _real(field.name, value))
                 continue
             if field.kind == "mask":
                 array, desc.mask_kind = _mask(value)
@@ -451,9 +506,10 @@ class Norm:
         # Double wins: of a mixture, the others do not have the type that is needed, and are named.
         wide = {kind: Dtype.F64 if "d" in kinds[kind] else p.dtype for kind in ("parameter", "running")}
         desc.param_dtype, desc.stats_dtype = wide["parameter"], wide["running"]
+        groups = max(desc.groups, 1)
         expected = {"tensor": (_FORMATS[p.dtype], p.shape), "parameter": (_FORMATS[wide["parameter"]], (p.c,)),
-                    "running": (_FORMATS[wide["running"]], (p.c,)), "saved": ("d", (self._groups * p.c,)),
-                    "counts": (_INT64, (self._groups,)), "count": (_INT64, (1,)),
+                    "running": (_FORMATS[wide["running"]], (p.c,)), "saved": ("d", (groups * p.c,)), "counts": (_INT64, (groups,)),
+                    "count": (_INT64, (1,)),
                     "mask": (_INT64, (p.n,)) if desc.mask_kind == MaskKind.LENGTHS else (_BYTES, (p.n * p.s,))}
         for field, array in arrays.items():
             formats, shape = expected[field.kind]
@@ -488,12 +544,14 @@ def active_isa():
 
 def set_max_isa(isa):
     """Bounds the choice of instruction set for the process."""
-    _check(_set_max_isa(isa))
+    _check(_set_max_isa(_integer("isa", isa)))
 
 
 def ramp_at(step, warm=5000, rmax_end=40000, dmax_end=25000, rmax_final=3.0, dmax_final=5.0):
     """rmax and dmax at a step of the paper's schedule: 1 and 0 up to step warm, then linear to their final values at their ends."""
-    ramp = _new_struct("ramp", warm=warm, rmax_end=rmax_end, dmax_end=dmax_end, rmax_final=rmax_final, dmax_final=dmax_final)
+    ramp = _new_struct("ramp", warm=_integer("warm", warm), rmax_end=_integer("rmax_end", rmax_end),
+                       dmax_end=_integer("dmax_end", dmax_end), rmax_final=_real("rmax_final", rmax_final),
+                       dmax_final=_real("dmax_final", dmax_final))
     rmax, dmax = ctypes.c_double(), ctypes.c_double()
-    _check(_ramp_at(ctypes.byref(ramp), step, ctypes.byref(rmax), ctypes.byref(dmax)))
+    _check(_ramp_at(ctypes.byref(ramp), _integer("step", step), ctypes.byref(rmax), ctypes.byref(dmax)))
     return rmax.value, dmax.value

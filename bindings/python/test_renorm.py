@@ -6,6 +6,7 @@ import itertools
 import math
 import os
 import pathlib
+import pickle
 import re
 import subprocess
 import sys
@@ -518,10 +519,6 @@ class Errors(TestCase):
             norm.backward(self.x, self.x, saved._replace(sigma=new([1] * 6, "d")[::2]))
         with self.assertRaisesRegex(TypeError, "^running_mean: .*'list'$"):
             norm.coefficients(running_mean=[0.0], running_var=self.c)
-        with self.assertRaises(ValueError):
-            renorm.Norm(track="mean")
-        with self.assertRaises(KeyError):
-            renorm.Norm(layout="CHWN")
 
     @unittest.skipUnless(WITH_NUMPY, "only numpy has arrays without a buffer")
     def test_no_buffer(self):
@@ -631,6 +628,78 @@ class GroupsAndMasks(TestCase):
         self.assertEqual(refused.exception.status, renorm.Status.VALUE)
         with self.assertRaisesRegex(ValueError, "^mean: 3 elements instead of 12$"):
             renorm.Norm(groups=4).backward(self.tensor(1), self.tensor(2), renorm.Norm().train(self.tensor(1)))
+
+
+class Options(TestCase):
+    BASE = dict(renorm=True, rmax=1.5, dmax=0.25, groups=2)  # with all of these being read
+    OTHER = dict(layout="NHWC", eps=0.5, momentum=0.25, renorm=False, rmin=0.75, rmax=1.25, dmax=0.125, track="sigma", unbiased=True,
+                 unbiased_running=True, keep_running=True, cumulative=True, skip_nonfinite=True, groups=4, group_order="interleaved",
+                 relu=True)
+
+    def step(self, norm):
+        """All that a training step gives, as text: one value is NaN."""
+        values = [(i * 37 % 101) / 8 - 5 for i in range(36)]
+        values[-1] = math.nan
+        x, running = new(values, "f", (4, 3, 3)), [new([1, 2, 3], "f"), new([4, 5, 60], "f"), new([5], "q")]
+        return str([flat(array) for array in (*norm.train(x, None, None, *running), *running)])
+
+    def options(self, norm):
+        return {name: getattr(norm, name) for name in self.OTHER}
+
+    def test_every_call_uses_what_is_set(self):
+        before = self.step(renorm.Norm(**self.BASE))
+        for name, value in self.OTHER.items():
+            norm = renorm.Norm(**self.BASE)
+            self.step(norm)
+            setattr(norm, name, value)
+            self.assertEqual(getattr(norm, name), value)
+            self.assertEqual(self.step(norm), self.step(renorm.Norm(**{**self.BASE, name: value})), name)
+            self.assertNotEqual(self.step(norm), before, name)
+
+    def test_unknown_options(self):
+        norm = renorm.Norm()
+        with self.assertRaisesRegex(AttributeError, "r_max"):
+            norm.r_max = 5
+        with self.assertRaisesRegex(AttributeError, "train"):
+            norm.train = None
+        with self.assertRaisesRegex(TypeError, "r_max"):
+            renorm.Norm(r_max=5)
+
+    def test_choices(self):
+        for name, value, words in [("layout", "nchw", "layout: 'nchw' instead of 'NCHW' or 'NHWC'"),
+                                   ("layout", ["NHWC"], r"layout: \['NHWC'\] instead of 'NCHW' or 'NHWC'"),
+                                   ("track", "mean", "track: 'mean' instead of 'var' or 'sigma'"),
+                                   ("group_order", None, "group_order: None instead of 'contiguous' or 'interleaved'")]:
+            norm = renorm.Norm()
+            before = self.options(norm)
+            for choose in (lambda: renorm.Norm(**{name: value}), lambda: setattr(norm, name, value)):
+                with self.assertRaisesRegex(ValueError, f"^{words}$"):
+                    choose()
+            self.assertEqual(self.options(norm), before)
+
+    def test_numbers(self):
+        norm = renorm.Norm(rmin=new([0.5], "d")[0], groups=new([4], "q")[0])
+        self.assertEqual((norm.rmin, norm.groups, norm.rmax), (0.5, 4, 3.0))
+        norm.rmin = None
+        for error, name, value, words in [(TypeError, "rmax", "3", "rmax: .*real number.*"), (TypeError, "eps", None, "eps: .*"),
+                                          (TypeError, "groups", 2.0, "groups: .*integer.*"),
+                                          (OverflowError, "groups", 2**64 + 4, "groups: 18446744073709551620 is beyond 64 bits"),
+                                          (OverflowError, "dmax", 10**400, "dmax: .*")]:
+            with self.assertRaisesRegex(error, f"^{words}$"):
+                setattr(norm, name, value)
+        with self.assertRaisesRegex(OverflowError, "^step: 18446744073709551616 is beyond 64 bits$"):
+            renorm.ramp_at(2**64)
+        with self.assertRaisesRegex(TypeError, "^warm: .*integer"):
+            renorm.ramp_at(0, warm=1.5)
+        with self.assertRaisesRegex(TypeError, "^sigma_floor: .*real number"):
+            norm.correction(norm.moments(new([1] * 8, "f", (4, 2))), sigma_floor="0")
+
+    def test_copies_and_text(self):
+        norm = renorm.Norm(**self.OTHER)
+        self.assertEqual(self.options(norm), self.OTHER)
+        self.assertTrue(repr(norm).startswith("Norm(layout='NHWC', eps=0.5, momentum=0.25, renorm=False, rmin=0.75, "))
+        for same in (copy.copy(norm), pickle.loads(pickle.dumps(norm)), eval(repr(norm), vars(renorm))):
+            self.assertEqual(self.options(same), self.OTHER)
 
 
 class Library(TestCase):
