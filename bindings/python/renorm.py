@@ -276,10 +276,24 @@ def _or_none(convert):
     return lambda name, value: None if value is None else convert(name, value)
 
 
+def _ramp(name, value):
+    if not isinstance(value, Ramp):
+        raise TypeError(f"{name}: {value!r} instead of a Ramp or None")
+    return value
+
+
+class Ramp(collections.namedtuple("Ramp", "warm rmax_end dmax_end", defaults=(5000, 40000, 25000))):
+    """How rmax and dmax of a Norm are reached: 1 and 0 up to step warm, from there linear to the options at steps rmax_end and dmax_end.
+    The defaults are the paper's, section 4.1."""
+
+    __slots__ = ()
+
+
 # Of a Norm: what checks and converts each.
 _OPTIONS = dict(layout=_choice("NCHW", "NHWC"), eps=_real, momentum=_real, renorm=_flag, rmin=_or_none(_real), rmax=_real, dmax=_real,
                 track=_choice("var", "sigma"), unbiased=_flag, unbiased_running=_flag, keep_running=_flag, cumulative=_flag,
-                skip_nonfinite=_flag, groups=_integer, group_order=_choice("contiguous", "interleaved"), relu=_flag)
+                skip_nonfinite=_flag, groups=_integer, group_order=_choice("contiguous", "interleaved"), relu=_flag,
+                ramp=_or_none(_ramp))
 
 # ---------------------------------------------------------------- operations
 
@@ -299,6 +313,7 @@ class Norm:
     attributes as well: norm.momentum = 0.01 holds from the next call on.
 
     momentum is the weight of the new batch, as in PyTorch. r is held in [rmin, rmax], 1/rmax without rmin, and d in [-dmax, dmax].
+    ramp: a Ramp, on which rmax and dmax are reached. train and correction take the step then, from 0.
     track="sigma": running_var holds sigma, as in the paper, and not the variance.
     unbiased, unbiased_running: normalise with, or feed the running statistics with, var*m/(m - 1).
     keep_running: do not update running statistics. skip_nonfinite: not those that would become NaN or infinite.
@@ -316,7 +331,7 @@ class Norm:
 
     def __init__(self, layout="NCHW", eps=1e-5, momentum=0.1, renorm=False, rmin=None, rmax=3.0, dmax=5.0, track="var", unbiased=False,
                  unbiased_running=False, keep_running=False, cumulative=False, skip_nonfinite=False, groups=1, group_order="contiguous",
-                 relu=False):
+                 relu=False, ramp=None):
         options = locals()
         for name in _OPTIONS:
             setattr(self, name, options[name])
@@ -327,13 +342,15 @@ class Norm:
     def __repr__(self):
         return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in _OPTIONS)})"
 
-    def train(self, x, gamma=None, beta=None, running_mean=None, running_var=None, num_batches=None, y=None, mask=None, z=None):
-        """Forward in training; updates the running statistics, and num_batches, an int64 array of one element, in place. y may be x or z."""
+    def train(self, x, gamma=None, beta=None, running_mean=None, running_var=None, num_batches=None, y=None, mask=None, z=None,
+              step=None):
+        """Forward in training; updates the running statistics, and num_batches, an int64 array of one element, in place. y may be x or
+        z."""
         p = self._problem(x)
         result = Training(_new(p.shape, _FORMATS[p.dtype]) if y is None else y, *self._saved(p, 4), self._counts(), _count(),
                           *self._saved(p, 1))
-        self._call(Op.TRAIN, p, x=x, gamma=gamma, beta=beta, running_mean=running_mean, running_var=running_var, num_batches=num_batches,
-                   mask=mask, z=z, **result._asdict())
+        self._call(Op.TRAIN, p, self._bounds(step), x=x, gamma=gamma, beta=beta, running_mean=running_mean, running_var=running_var,
+                   num_batches=num_batches, mask=mask, z=z, **result._asdict())
         return result
 
     def inference(self, x, running_mean, running_var, gamma=None, beta=None, y=None, mask=None, z=None):
@@ -380,12 +397,12 @@ class Norm:
                    nonfinite=nonfinite)
         return nonfinite[0]
 
-    def correction(self, moments, running_mean=None, running_var=None, sigma_floor=0.0):
+    def correction(self, moments, running_mean=None, running_var=None, sigma_floor=0.0, step=None):
         """sigma of a batch, and r and d, which need running statistics with batch renorm."""
         p = self._channels(moments.mean, running_mean=running_mean)
         result = Correction(*self._saved(p, 3))
-        self._call(Op.CORRECTION, p, **moments._asdict(), running_mean=running_mean, running_var=running_var, sigma_floor=sigma_floor,
-                   **result._asdict())
+        self._call(Op.CORRECTION, p, self._bounds(step), **moments._asdict(), running_mean=running_mean, running_var=running_var,
+                   sigma_floor=sigma_floor, **result._asdict())
         return result
 
     def coefficients(self, mean=None, sigma=None, r=None, d=None, running_mean=None, running_var=None, gamma=None, beta=None):
@@ -476,18 +493,28 @@ class Norm:
         return Gradients(_new(p.shape, of_tensor) if dx is None else dx, _new((p.c,), of_parameter), _new((p.c,), of_parameter),
                          None if z is None else _new(p.shape, of_tensor))
 
-    def _desc(self, p, has_z):
+    def _bounds(self, step):
+        """rmax and dmax of a call."""
+        if self.ramp is None:
+            if step is not None:
+                raise TypeError("step: of no use, as the Norm has no ramp")
+            return self.rmax, self.dmax
+        if step is None:
+            raise TypeError("step: needed, as the Norm has a ramp")
+        return ramp_at(step, *self.ramp, self.rmax, self.dmax)
+
+    def _desc(self, p, has_z, rmax, dmax):
         flags = {Flag.BATCH_RENORM: self.renorm, Flag.TRACK_SIGMA: self.track == "sigma", Flag.UNBIASED: self.unbiased,
                  Flag.UNBIASED_RUNNING: self.unbiased_running, Flag.KEEP_RUNNING: self.keep_running, Flag.CUMULATIVE: self.cumulative,
                  Flag.RMIN: self.rmin is not None, Flag.SKIP_NONFINITE: self.skip_nonfinite}
         epilogue = (Epilogue.ADD_RELU if has_z else Epilogue.RELU) if self.relu else Epilogue.ADD if has_z else Epilogue.NONE
         return _new_struct("desc", flags=sum(flag for flag, is_set in flags.items() if is_set), layout=Layout[self.layout], dtype=p.dtype,
                            epilogue=epilogue, n=p.n, c=p.c, s=p.s, groups=self.groups, group_order=GroupOrder[self.group_order.upper()],
-                           eps=self.eps, momentum=self.momentum, rmin=self.rmin or 0.0, rmax=self.rmax, dmax=self.dmax)
+                           eps=self.eps, momentum=self.momentum, rmin=self.rmin or 0.0, rmax=rmax, dmax=dmax)
 
-    def _call(self, op, p, **given):
+    def _call(self, op, p, bounds=None, **given):
         args = _new_struct(op.name.lower() + "_args")
-        desc = self._desc(p, has_z=given.get("z") is not None)
+        desc = self._desc(p, given.get("z") is not None, *(bounds or (self.rmax, self.dmax)))
         arrays, kinds = {}, collections.defaultdict(set)
         for field in args.fields:
             value = given.get(field.name)
@@ -548,7 +575,7 @@ def set_max_isa(isa):
 
 
 def ramp_at(step, warm=5000, rmax_end=40000, dmax_end=25000, rmax_final=3.0, dmax_final=5.0):
-    """rmax and dmax at a step of the paper's schedule: 1 and 0 up to step warm, then linear to their final values at their ends."""
+    """rmax and dmax at a step: those of a Norm that has the final ones and Ramp(warm, rmax_end, dmax_end)."""
     ramp = _new_struct("ramp", warm=_integer("warm", warm), rmax_end=_integer("rmax_end", rmax_end),
                        dmax_end=_integer("dmax_end", dmax_end), rmax_final=_real("rmax_final", rmax_final),
                        dmax_final=_real("dmax_final", dmax_final))

@@ -464,7 +464,8 @@ class Errors(TestCase):
         self.refused(renorm.Status.VALUE, "step", renorm.ramp_at, -1)
         self.refused(renorm.Status.ISA, "isa", renorm.set_max_isa, 1000)
         saved = renorm.Norm().train(self.x)
-        self.refused(renorm.Status.ALIAS, "args->running_var overlaps args->running_mean", renorm.Norm().train, self.x, running_mean=self.c, running_var=self.c)
+        self.refused(renorm.Status.ALIAS, "args->running_var overlaps args->running_mean", renorm.Norm().train, self.x,
+                     running_mean=self.c, running_var=self.c)
         moments = renorm.Moments(new([2**62], "q"), saved.mean, saved.sigma)
         other = renorm.Moments(new([2**62], "q"), saved.mean, saved.sigma)
         self.refused(renorm.Status.ALIAS, "args->mean overlaps args->other_mean", renorm.Norm().merge, moments, other)
@@ -700,6 +701,55 @@ class Options(TestCase):
         self.assertTrue(repr(norm).startswith("Norm(layout='NHWC', eps=0.5, momentum=0.25, renorm=False, rmin=0.75, "))
         for same in (copy.copy(norm), pickle.loads(pickle.dumps(norm)), eval(repr(norm), vars(renorm))):
             self.assertEqual(self.options(same), self.OTHER)
+
+
+class Schedule(TestCase):
+    """On x = [1, 3] over running statistics of 0 and 1: sigma is 1 and r = 1, (mean - running mean)/sigma is 2, d = min(2, dmax)."""
+
+    def setUp(self):
+        self.norm = renorm.Norm(renorm=True, eps=0, rmax=3, dmax=5, momentum=0, ramp=renorm.Ramp(warm=10, rmax_end=50, dmax_end=20))
+        self.x, self.running = new([1, 3], "d", (2, 1)), dict(running_mean=new([0], "d"), running_var=new([1], "d"))
+
+    def y(self, norm, **step):
+        return flat(norm.train(self.x, **self.running, **step).y)
+
+    def test_bounds_at_a_step(self):
+        for step, dmax in [(0, 0), (10, 0), (11, 0.5), (13, 1.5), (20, 2), (10**9, 2)]:
+            self.assertEqual(self.y(self.norm, step=step), [dmax - 1, dmax + 1])
+            correction = self.norm.correction(self.norm.moments(self.x), **self.running, step=step)
+            self.assertEqual(flat(correction.d), [dmax])
+        self.running["running_var"][0] = 2.0**-4  # sigma/sigma_running = 4
+        for step, r in [(10, 1), (30, 2), (40, 2.5), (50, 3)]:
+            self.assertEqual(flat(self.norm.train(self.x, **self.running, step=step).r), [r])
+
+    def test_options_are_the_final_bounds(self):
+        self.norm.dmax = 1
+        self.assertEqual([self.y(self.norm, step=step) for step in (15, 20)], [[-0.5, 1.5], [0, 2]])
+        self.norm.ramp = self.norm.ramp._replace(warm=0)
+        self.assertEqual(self.y(self.norm, step=10), [-0.5, 1.5])
+        self.norm.ramp = None
+        self.assertEqual(self.y(self.norm), [0, 2])
+
+    def test_options_alone(self):
+        norm = renorm.Norm(renorm=True, eps=0, momentum=0)
+        for step in range(10, 20):
+            norm.rmax, norm.dmax = renorm.ramp_at(step, 10, 50, 20)
+            self.assertEqual(self.y(norm), self.y(self.norm, step=step))
+
+    def test_the_default_is_the_paper_s(self):
+        self.assertEqual(renorm.Ramp(), (5000, 40000, 25000))
+        self.assertEqual(renorm.ramp_at(15000, *renorm.Ramp()), renorm.ramp_at(15000))
+
+    def test_errors(self):
+        with self.assertRaisesRegex(TypeError, "^step: needed, as the Norm has a ramp$"):
+            self.y(self.norm)
+        for error, words, step in [(renorm.Error, "step is below 0", -1), (TypeError, "^step: .*integer", 1.5)]:
+            with self.assertRaisesRegex(error, words):
+                self.y(self.norm, step=step)
+        with self.assertRaisesRegex(TypeError, "^ramp: True instead of a Ramp or None$"):
+            self.norm.ramp = True
+        with self.assertRaisesRegex(TypeError, "^step: of no use, as the Norm has no ramp$"):
+            self.y(renorm.Norm(renorm=True), step=1)
 
 
 class Library(TestCase):
