@@ -16,15 +16,17 @@ tensor's type or double, saved statistics are double. What is returned is numpy 
     r    = clip(sigma/sigma_running, 1/rmax, rmax)    d = clip((mean - mean_running)/sigma_running, -dmax, dmax)
 
 Whatever the library refuses is an Error with its status and words. What is wrong with an array is an error that names the argument: a
-TypeError for its type, a ValueError for its shape, a BufferError if it is not C-contiguous, or read-only and to be written. Calls
-run on the calling thread, without the interpreter lock: any number of threads may call at once, with distinct outputs.
+TypeError for its type, a ValueError for its shape, a BufferError if it is not C-contiguous, or read-only and to be written. Calls run
+without the interpreter lock: any number of threads may call at once, with distinct outputs.
 
-The library is the file that RENORM_LIBRARY names in the environment, or librenorm.so.0 where the loader finds it.
+The library is the file that RENORM_LIBRARY names in the environment, or librenorm.so.0 where the loader finds it; Norm(threads=k) needs
+librenorm_openmp.so.0 from the same place.
 """
 
 import collections
 import ctypes
 import enum
+import functools
 import math
 import operator
 import os
@@ -106,11 +108,12 @@ def _new_struct(name, **values):
     return struct(struct_size=ctypes.sizeof(struct), **values)
 
 
-_library = ctypes.CDLL(os.environ.get("RENORM_LIBRARY", "librenorm.so.0"))
+_path = os.environ.get("RENORM_LIBRARY", "librenorm.so.0")
+_library = ctypes.CDLL(_path)
 
 
-def _function(name, result, *arguments):
-    function = _library["renorm_" + name]
+def _function(name, result, *arguments, library=_library):
+    function = library["renorm_" + name]
     function.restype, function.argtypes = result, arguments
     return function
 
@@ -141,6 +144,30 @@ def _check(status):
         text = ctypes.create_string_buffer(_last_error(None, 0) + 1)
         _last_error(text, len(text))
         raise Error(status, text.value.decode())
+
+
+# ---------------------------------------------------------------- threads
+
+
+@functools.lru_cache(maxsize=None)
+def _openmp_init():
+    """The function of librenorm_openmp, which is loaded when it is first needed, from where librenorm is."""
+    try:
+        library = ctypes.CDLL(os.path.join(os.path.dirname(_path), "librenorm_openmp.so.0"))
+    except OSError as error:
+        raise OSError(f"threads: librenorm_openmp is needed: {error}") from None
+    return _function("openmp_init", ctypes.c_int32, _pointer, _size, ctypes.c_int32, library=library)
+
+
+def _executor(threads):
+    """The renorm_exec of a call. None: the calling thread."""
+    if threads in (None, 1):
+        return None
+    executor = _new_struct("exec")
+    status = _openmp_init()(ctypes.byref(executor), ctypes.sizeof(executor), threads)
+    if status != Status.OK:
+        raise Error(status, f"renorm_openmp_init: threads is {threads}")
+    return ctypes.byref(executor)
 
 
 # ---------------------------------------------------------------- arrays
@@ -257,14 +284,14 @@ def _real(name, value):
         raise type(error)(f"{name}: {error}") from None
 
 
-def _integer(name, value):
-    """Of what fits int64: ctypes would drop the bits beyond."""
+def _integer(name, value, bits=64):
+    """ctypes would drop what is beyond the bits."""
     try:
         number = operator.index(value)
     except TypeError as error:
         raise TypeError(f"{name}: {error}") from None
-    if not -2**63 <= number < 2**63:
-        raise OverflowError(f"{name}: {number} is beyond 64 bits")
+    if not -2**(bits - 1) <= number < 2**(bits - 1):
+        raise OverflowError(f"{name}: {number} is beyond {bits} bits")
     return number
 
 
@@ -293,7 +320,7 @@ class Ramp(collections.namedtuple("Ramp", "warm rmax_end dmax_end", defaults=(50
 _OPTIONS = dict(layout=_choice("NCHW", "NHWC"), eps=_real, momentum=_real, renorm=_flag, rmin=_or_none(_real), rmax=_real, dmax=_real,
                 track=_choice("var", "sigma"), unbiased=_flag, unbiased_running=_flag, keep_running=_flag, cumulative=_flag,
                 skip_nonfinite=_flag, groups=_integer, group_order=_choice("contiguous", "interleaved"), relu=_flag,
-                ramp=_or_none(_ramp))
+                ramp=_or_none(_ramp), threads=_or_none(functools.partial(_integer, bits=32)))
 
 # ---------------------------------------------------------------- operations
 
@@ -322,6 +349,8 @@ class Norm:
     groups-th. Saved statistics have the shape (groups, c) then.
     relu: forward calls return relu(y), or relu(y + z) where they are given z; without relu, y + z. Backward calls take the same z back,
     and beta, and return dz as well.
+    threads: None or 1 for the calling thread, else a team of so many by librenorm_openmp, 0 for as many as OpenMP has. The results are
+    the same.
 
     mask, of calls that take a tensor: which positions count. Bytes or bools (n, s), or lengths (n,), int64 or narrower: so many of the
     first positions of each sample.
@@ -331,7 +360,7 @@ class Norm:
 
     def __init__(self, layout="NCHW", eps=1e-5, momentum=0.1, renorm=False, rmin=None, rmax=3.0, dmax=5.0, track="var", unbiased=False,
                  unbiased_running=False, keep_running=False, cumulative=False, skip_nonfinite=False, groups=1, group_order="contiguous",
-                 relu=False, ramp=None):
+                 relu=False, ramp=None, threads=None):
         options = locals()
         for name in _OPTIONS:
             setattr(self, name, options[name])
@@ -542,7 +571,7 @@ class Norm:
             formats, shape = expected[field.kind]
             array.check_type(formats)
             array.check_shape(shape)
-        _check(_operations[op](ctypes.byref(desc), ctypes.byref(args), None))
+        _check(_operations[op](ctypes.byref(desc), ctypes.byref(args), _executor(self.threads)))
 
 
 # ---------------------------------------------------------------- library
@@ -571,7 +600,7 @@ def active_isa():
 
 def set_max_isa(isa):
     """Bounds the choice of instruction set for the process."""
-    _check(_set_max_isa(_integer("isa", isa)))
+    _check(_set_max_isa(_integer("isa", isa, bits=32)))
 
 
 def ramp_at(step, warm=5000, rmax_end=40000, dmax_end=25000, rmax_final=3.0, dmax_final=5.0):

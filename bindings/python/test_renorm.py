@@ -8,8 +8,10 @@ import os
 import pathlib
 import pickle
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import unittest
 
@@ -810,6 +812,65 @@ class Threads(TestCase):
             self.assertEqual(len(results), 50)
             for result in results:
                 self.check_same(result, single, "together")
+
+
+class LentThreads(TestCase):
+    def test_the_same_bits(self):
+        values = [math.sin(i) for i in range(64 * 16 * 64)]
+        x, norm = new(values, "f", (64, 16, 64)), renorm.Norm(relu=True)
+        want = norm.train(x)
+        want_dx = norm.backward(x, x, want).dx
+        for threads in (1, 2, 3, 0, None):
+            norm.threads = threads
+            self.check_same(norm.train(x), want, f"{threads} threads")
+            self.check_same([norm.backward(x, x, want).dx], [want_dx], f"{threads} threads")
+
+    def test_team(self):
+        """Nothing is loaded before threads are needed, and then there are as many."""
+        program = """if True:
+            import os
+            import renorm
+            x, norm = memoryview(bytes(4 << 20)).cast("f", (64, 64, 256)), renorm.Norm()
+            def state():
+                return len(os.listdir("/proc/self/task")), "renorm_openmp" in open("/proc/self/maps").read()
+            norm.threads = 1
+            norm.train(x)
+            before = state()
+            norm.threads = 4
+            norm.train(x)
+            print(before, state())"""
+        self.assertEqual(self.output_of(program, os.environ["RENORM_LIBRARY"]), "(1, False) (4, True)\n")
+
+    def test_without_the_library(self):
+        program = """if True:
+            import renorm
+            x, norm = memoryview(bytes(4)).cast("f", (1, 1)), renorm.Norm(threads=2)
+            for _ in range(2):
+                try:
+                    norm.train(x)
+                except OSError as error:
+                    print(error)
+            norm.threads = 1
+            print(norm.train(x).count[0])"""
+        with tempfile.TemporaryDirectory() as alone:
+            library = shutil.copy(os.environ["RENORM_LIBRARY"], alone)
+            refusal = f"threads: librenorm_openmp is needed: {alone}/librenorm_openmp.so.0: cannot open shared object file: .*\n"
+            self.assertRegex(self.output_of(program, library), f"^({refusal}){{2}}1\n$")
+
+    def output_of(self, program, library):
+        return subprocess.run([sys.executable, "-S", "-c", program], check=True, capture_output=True, text=True, cwd=HERE,
+                              env=dict(os.environ, RENORM_LIBRARY=library)).stdout
+
+    def test_errors(self):
+        norm = renorm.Norm()
+        for error, words, threads in [(TypeError, "^threads: .*integer", 1.5),
+                                      (OverflowError, "^threads: 2147483648 is beyond 32 bits$", 2**31)]:
+            with self.assertRaisesRegex(error, words):
+                norm.threads = threads
+        norm.threads = -1
+        with self.assertRaisesRegex(renorm.Error, "^renorm_openmp_init: threads is -1$") as refused:
+            norm.train(new([1, 2], "f", (2, 1)))
+        self.assertIs(refused.exception.status, renorm.Status.VALUE)
 
 
 if __name__ == "__main__":
