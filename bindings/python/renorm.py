@@ -324,13 +324,38 @@ _OPTIONS = dict(layout=_choice("NCHW", "NHWC"), eps=_real, momentum=_real, renor
 
 # ---------------------------------------------------------------- operations
 
-Training = collections.namedtuple("Training", "y mean sigma r d count nonfinite m2")
-Gradients = collections.namedtuple("Gradients", "dx dgamma dbeta dz")  # dz: None without z
-Moments = collections.namedtuple("Moments", "count mean m2")
-Correction = collections.namedtuple("Correction", "sigma r d")
-Map = collections.namedtuple("Map", "center scale shift")
-Sums = collections.namedtuple("Sums", "dy dy_xhat")
-Folded = collections.namedtuple("Folded", "scale weights bias")
+
+def _text(values):
+    """As numpy has it: all of up to 1000 values, else the first and the last three."""
+    if not isinstance(values, memoryview):
+        return repr(values)
+    if math.prod(values.shape) <= 1000:
+        return str(values.tolist())
+    flat = values.cast("B").cast(values.format)
+    first, last = (", ".join(map(repr, part)) for part in (flat[:3], flat[-3:]))
+    return f"[{first}, ..., {last}] of shape {values.shape}"
+
+
+class _Result:
+    """A named tuple that prints values: of a memoryview, Python prints the address."""
+
+    __slots__ = ()
+
+    def __repr__(self):
+        return f"{type(self).__name__}({', '.join(f'{name}={_text(value)}' for name, value in self._asdict().items())})"
+
+
+def _result(name, fields):
+    return type(name, (_Result, collections.namedtuple(name, fields)), dict(__slots__=()))
+
+
+Training = _result("Training", "y mean sigma r d count nonfinite m2")
+Gradients = _result("Gradients", "dx dgamma dbeta dz")  # dz: None without z
+Moments = _result("Moments", "count mean m2")
+Correction = _result("Correction", "sigma r d")
+Map = _result("Map", "center scale shift")
+Sums = _result("Sums", "dy dy_xhat")
+Folded = _result("Folded", "scale weights bias")
 
 _Problem = collections.namedtuple("_Problem", "n c s dtype shape")
 

@@ -754,6 +754,37 @@ class Schedule(TestCase):
             self.y(renorm.Norm(renorm=True), step=1)
 
 
+class Text(TestCase):
+    """Results as text: names and values, not addresses."""
+
+    def test_values(self):
+        training = renorm.Norm(eps=0).train(new([1, 3], "f", (2, 1)))
+        if WITH_NUMPY:
+            self.assertRegex(repr(training), r"^Training\(y=array\(\[\[-1\.\],\n +\[ 1\.\]\], dtype=float32\), mean=array\(\[2\.\]\), ")
+        else:
+            self.assertEqual(repr(training), "Training(y=[[-1.0], [1.0]], mean=[2.0], sigma=[1.0], r=[1.0], d=[0.0], count=[2], "
+                                             "nonfinite=[0], m2=[2.0])")
+        self.assertEqual(str(training), repr(training))
+
+    def test_every_result(self):
+        norm, x, c = renorm.Norm(), new([1, 2, 3, 4], "f", (2, 2)), new([1, 1], "f")
+        saved, moments = norm.train(x), norm.moments(x)
+        for result in [saved, norm.backward(x, x, saved), moments, norm.correction(moments), norm.coefficients(saved.mean, saved.sigma),
+                       norm.backward_reduce(x, x, saved.mean, saved.sigma), norm.fold(c, c)]:
+            text = repr(result)
+            self.assertTrue(text.startswith(type(result).__name__ + "(" + result._fields[0] + "="), text)
+            self.assertNotRegex(text, "0x|memory")
+            self.assertEqual(str(result._replace()), text)
+        self.assertIn("dz=None", repr(norm.backward(x, x, saved)))
+
+    def test_large_and_empty(self):
+        large = repr(renorm.Norm().moments(new(range(4002), "f", (2, 2001))))
+        self.assertLess(len(large), 500)
+        self.assertRegex(large, r"1000\.5, +1001\.5, +1002\.5, +\.\.\., +2998\.5, +2999\.5, +3000\.5\]")
+        shaped = renorm.Sums(memoryview(bytes(8008)).cast("d", (7, 11, 13)), memoryview(b""))
+        self.assertEqual(repr(shaped), "Sums(dy=[0.0, 0.0, 0.0, ..., 0.0, 0.0, 0.0] of shape (7, 11, 13), dy_xhat=[])")
+
+
 class Library(TestCase):
     def test_numpy(self):
         self.assertEqual(renorm.numpy is not None, WITH_NUMPY)
