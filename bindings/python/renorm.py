@@ -248,6 +248,12 @@ def _mask(owner):
     return mask, MaskKind.LENGTHS
 
 
+def _tensor(owner, name):
+    array = _Array(owner, name)
+    array.check_type(_DTYPES)
+    return array
+
+
 def _arrays(**owners):
     """Those that are given."""
     return [_Array(owner, name) for name, owner in owners.items() if owner is not None]
@@ -357,7 +363,7 @@ Map = _result("Map", "center scale shift")
 Sums = _result("Sums", "dy dy_xhat")
 Folded = _result("Folded", "scale weights bias")
 
-_Problem = collections.namedtuple("_Problem", "n c s dtype shape")
+_Problem = collections.namedtuple("_Problem", "layout n c s dtype shape")
 
 
 class Norm:
@@ -491,12 +497,15 @@ class Norm:
                    **result._asdict())
         return result
 
-    def fold(self, running_mean, running_var, gamma=None, beta=None, weights=None, bias=None):
+    def fold(self, running_mean, running_var, gamma=None, beta=None, weights=None, bias=None, axis=None):
         """Inference folded into the layer before it: scale = gamma/sigma, weights = scale*weights, bias = scale*(bias - mean) + beta, as
-        new arrays. The output channels of weights are their first axis, or with layout="NHWC" the last. Without weights, the map
-        y = scale*x + bias."""
+        new arrays. Without weights, the map y = scale*x + bias.
+
+        axis: the one of weights that is the output channels, by default the first, or with layout="NHWC" the last. A transposed
+        convolution of PyTorch's, IOHW, has axis=1; one of TensorFlow's, HWOI, axis=-2. With several groups each group of a transposed
+        convolution is a call of its own: weights[k*I//groups:(k + 1)*I//groups], and of the other arrays the group's outputs."""
         p = (self._channels(None, running_mean=running_mean, gamma=gamma, beta=beta, bias=bias) if weights is None else
-             self._weights(weights))
+             self._weights(weights, axis))
         given = [array.format for array in _arrays(gamma=gamma, beta=beta, bias=bias)]
         code = "d" if "d" in given else given[0] if given else _FORMATS[p.dtype]
         result = Folded(_new((p.c,), code), None if weights is None else _new(p.shape, _FORMATS[p.dtype]), _new((p.c,), code))
@@ -504,22 +513,25 @@ class Norm:
                    scale=result.scale, folded_weights=result.weights, folded_bias=result.bias)
         return result
 
-    def _weights(self, weights):
-        """The same for weights: one sample, whose channels are the outputs of a layer."""
-        p = self._problem(weights, "weights")
-        c = p.shape[0 if self.layout == "NCHW" else -1]
-        return p._replace(n=1, c=c, s=math.prod(p.shape) // max(c, 1))
-
-    def _problem(self, x, name="x"):
-        """Extents and type of a tensor."""
-        array = _Array(x, name)
-        array.check_type(_DTYPES)
+    def _problem(self, x):
+        """Layout, extents and type of a tensor."""
+        array = _tensor(x, "x")
         if len(array.shape) < 2:
-            raise ValueError(f"{name}: shape {array.shape}: a tensor has samples and channels at least")
+            raise ValueError(f"x: shape {array.shape}: a tensor has samples and channels at least")
         n, c, *spatial = array.shape
         if self.layout == "NHWC":
             n, *spatial, c = array.shape
-        return _Problem(n, c, math.prod(spatial), _DTYPES[array.format], array.shape)
+        return _Problem(Layout[self.layout], n, c, math.prod(spatial), _DTYPES[array.format], array.shape)
+
+    def _weights(self, weights, axis):
+        """The same for weights: the channels are at axis, whatever the layout of tensors."""
+        array = _tensor(weights, "weights")
+        rank = len(array.shape)
+        axis = (0 if self.layout == "NCHW" else -1) if axis is None else _integer("axis", axis)
+        if not -rank <= axis < rank:
+            raise ValueError(f"axis: {axis}, but weights have {rank} axes")
+        before, (c, *after) = array.shape[:axis], array.shape[axis:]
+        return _Problem(Layout.NCHW, math.prod(before), c, math.prod(after), _DTYPES[array.format], array.shape)
 
     def _channels(self, mean, **others):
         """The same for an operation without tensors: a batch's mean, or else the next array gives the channels, and others a type that
@@ -528,7 +540,7 @@ class Norm:
         if mean is None and not given:
             raise ValueError("neither statistics of a batch nor running statistics are given")
         c = given[0].size if mean is None else _Array(mean, "mean").size // self._groups()
-        return _Problem(0, c, 0, Dtype.F32 if "f" in [array.format for array in given] else Dtype.F64, ())
+        return _Problem(Layout[self.layout], 0, c, 0, Dtype.F32 if "f" in [array.format for array in given] else Dtype.F64, ())
 
     def _saved(self, p, count):
         groups = self._groups()
@@ -558,11 +570,11 @@ class Norm:
         return ramp_at(step, *self.ramp, self.rmax, self.dmax)
 
     def _desc(self, p, has_z, rmax, dmax):
-        flags = {Flag.BATCH_RENORM: self.renorm, Flag.TRACK_SIGMA: self.track == "sigma", Flag.UNBIASED: self.unbiased,
-                 Flag.UNBIASED_RUNNING: self.unbiased_running, Flag.KEEP_RUNNING: self.keep_running, Flag.CUMULATIVE: self.cumulative,
-                 Flag.RMIN: self.rmin is not None, Flag.SKIP_NONFINITE: self.skip_nonfinite}
+        flags = [(Flag.BATCH_RENORM, self.renorm), (Flag.TRACK_SIGMA, self.track == "sigma"), (Flag.UNBIASED, self.unbiased),
+                 (Flag.UNBIASED_RUNNING, self.unbiased_running), (Flag.KEEP_RUNNING, self.keep_running),
+                 (Flag.CUMULATIVE, self.cumulative), (Flag.RMIN, self.rmin is not None), (Flag.SKIP_NONFINITE, self.skip_nonfinite)]
         epilogue = (Epilogue.ADD_RELU if has_z else Epilogue.RELU) if self.relu else Epilogue.ADD if has_z else Epilogue.NONE
-        return _new_struct("desc", flags=sum(flag for flag, is_set in flags.items() if is_set), layout=Layout[self.layout], dtype=p.dtype,
+        return _new_struct("desc", flags=sum(flag for flag, is_set in flags if is_set), layout=p.layout, dtype=p.dtype,
                            epilogue=epilogue, n=p.n, c=p.c, s=p.s, groups=self.groups, group_order=GroupOrder[self.group_order.upper()],
                            eps=self.eps, momentum=self.momentum, rmin=self.rmin or 0.0, rmax=rmax, dmax=dmax)
 

@@ -432,8 +432,15 @@ class Golden(TestCase):
                 self.CHECKS[case.scalars["op"]](self, case, code, layout)
 
 
-class Operations(TestCase):
-    def test_fold(self):
+class Fold(TestCase):
+    SCALE = [2, 8]
+
+    def fold(self, weights, shape, layout="NCHW", **axis):
+        """For two outputs, by what scales by SCALE."""
+        mean, var = new([1, 3], "d"), new([0.25, 0.015625], "d")
+        return renorm.Norm(layout=layout, eps=0).fold(mean, var, weights=new(weights, "d", shape), **axis)
+
+    def test_values(self):
         for code, layout in itertools.product("fd", LAYOUTS):
             norm = renorm.Norm(layout=layout, eps=0)
             mean, var, gamma, beta, bias = (new(values, code) for values in ([1, 2], [4, 0.25], [1, 3], [0, 5], [3, 3]))
@@ -444,6 +451,62 @@ class Operations(TestCase):
             self.assertEqual(flat(folded.bias), [1, 11])
             self.assertEqual(flat(folded.weights), [weight * [0.5, 6][row] for weight, row in zip(weights, rows)])
             self.assertEqual([None if values is None else flat(values) for values in norm.fold(mean, var)], [[0.5, 2], None, [-0.5, -4]])
+
+    def test_axis(self):
+        """Output channels first (OIHW), second (IOHW), last (HWIO) and last but one (HWOI), and what layouts have without axis."""
+        weights = list(range(16))
+        for layout, axis, stride in [("NCHW", None, 8), ("NHWC", None, 1), ("NCHW", 0, 8), ("NHWC", 0, 8), ("NCHW", 1, 4), ("NHWC", 1, 4),
+                                     ("NCHW", 3, 1), ("NCHW", -1, 1), ("NHWC", -2, 2), ("NCHW", -4, 8)]:
+            folded = self.fold(weights, (2, 2, 2, 2), layout, **({} if axis is None else dict(axis=axis)))
+            self.assertEqual(flat(folded.weights), [weight * self.SCALE[i // stride % 2] for i, weight in enumerate(weights)])
+            self.assertEqual(memoryview(folded.weights).shape, (2, 2, 2, 2))
+            self.assertEqual(flat(folded.bias), [-2, -24])
+
+    def transposed(self, x, weights, groups=1):
+        """A transposed convolution of x, one value for each of 4 inputs, with weights [4][2][2], IOH: 2*groups outputs of 2 positions."""
+        y = [[0] * 2 for _ in range(2 * groups)]
+        for i, o, h in itertools.product(range(4), range(2), range(2)):
+            y[i // (4 // groups) * 2 + o][h] += x[i] * weights[i * 4 + o * 2 + h]
+        return y
+
+    def check_transposed(self, groups, fold):
+        x, weights = [1, -2, 3, 5], [(i * 7 + 3) % 11 - 5 for i in range(16)]
+        mean, var, c = [1, 3, -2, 0], [0.25, 0.0625, 4, 1], 2 * groups
+        arrays = [new(values[:c], "d") for values in (mean, var)]
+        y = self.transposed(x, weights, groups)
+        want = renorm.Norm(eps=0).inference(new(sum(y, []), "d", (1, c, 2)), *arrays)
+        folded_weights, bias = fold(new(weights, "d", (4, 2, 2)), *arrays)
+        got = [value + bias[j] for j, row in enumerate(self.transposed(x, folded_weights, groups)) for value in row]
+        self.assertEqual(got, flat(want))
+
+    def test_transposed_convolution(self):
+        def fold(weights, mean, var):
+            folded = renorm.Norm(eps=0).fold(mean, var, weights=weights, axis=1)
+            return flat(folded.weights), flat(folded.bias)
+
+        self.check_transposed(1, fold)
+
+    def test_transposed_convolution_of_two_groups(self):
+        """Each group by its own call: its inputs' weights, its outputs' statistics."""
+        def fold(weights, mean, var):
+            parts = [renorm.Norm(eps=0).fold(mean[2 * k:2 * k + 2], var[2 * k:2 * k + 2], weights=part(weights, k), axis=1)
+                     for k in range(2)]
+            return [[value for one in parts for value in flat(getattr(one, name))] for name in ("weights", "bias")]
+
+        def part(weights, k):
+            return weights[2 * k:2 * k + 2] if WITH_NUMPY else weights.cast("B").cast("d")[8 * k:8 * k + 8].cast("B").cast("d", (2, 2, 2))
+
+        self.check_transposed(2, fold)
+
+    def test_errors(self):
+        for error, words, shape, axis in [
+            (ValueError, "axis: 2, but weights have 2 axes", (2, 3), 2), (ValueError, "axis: -3, but weights have 2 axes", (2, 3), -3),
+            (TypeError, "axis: .*integer.*", (2, 3), 1.0), (ValueError, "running_mean: 2 elements instead of 3", (2, 3), 1),
+        ]:
+            with self.assertRaisesRegex(error, f"^{words}$"):
+                self.fold(range(6), shape, axis=axis)
+        with self.assertRaisesRegex(TypeError, "^weights: elements of type int64, not float32 or float64$"):
+            renorm.Norm().fold(new([1], "d"), new([1], "d"), weights=new([1], "q"))
 
 
 class Errors(TestCase):
