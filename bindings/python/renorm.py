@@ -7,6 +7,9 @@
     gradients = norm.backward(x, dy, saved, gamma)                      # .dx, .dgamma, .dbeta, .dz
     y = norm.inference(x, running_mean, running_var, gamma, beta)
 
+    norm.ramp = renorm.Ramp()                                           # the paper's schedule of rmax and dmax
+    saved = norm.train(x, gamma, beta, running_mean, running_var, step=step)
+
 Arrays are whatever has a contiguous buffer of float or double: numpy arrays, memoryviews, array.array. Tensors are of shape (n, c, ...), or
 (n, ..., c) with layout="NHWC"; parameters, running and saved statistics have c elements. Parameters and running statistics are of the
 tensor's type or double, saved statistics are double. What is returned is numpy arrays where numpy can be imported, else memoryviews.

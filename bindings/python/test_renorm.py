@@ -887,8 +887,9 @@ class Library(TestCase):
         self.assertIn(active.name.lower(), renorm.build_info())
 
     def test_readme(self):
-        example = re.search(r"^```python\n(.*?)^```", (HERE / "README.md").read_text(), re.M | re.S)[1]
-        exec(example, {})
+        examples = re.findall(r"^```python\n(.*?)^```", (HERE / "README.md").read_text(), re.M | re.S)
+        self.assertEqual(len(examples), 2)
+        exec("".join(examples), {})
 
 
 class Threads(TestCase):
