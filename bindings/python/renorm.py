@@ -354,17 +354,17 @@ class _Result:
         return f"{type(self).__name__}({', '.join(f'{name}={_text(value)}' for name, value in self._asdict().items())})"
 
 
-def _result(name, fields):
-    return type(name, (_Result, collections.namedtuple(name, fields)), dict(__slots__=()))
+def _result(name, fields, **options):
+    return type(name, (_Result, collections.namedtuple(name, fields, **options)), dict(__slots__=()))
 
 
 Training = _result("Training", "y mean sigma r d count nonfinite m2")
 Gradients = _result("Gradients", "dx dgamma dbeta dz")  # dz: None without z
 Moments = _result("Moments", "count mean m2")
 Correction = _result("Correction", "sigma r d")
-Map = _result("Map", "center scale shift")
+Map = _result("Map", "center scale shift nonfinite", defaults=(None,))
 Sums = _result("Sums", "dy dy_xhat")
-Folded = _result("Folded", "scale weights bias")
+Folded = _result("Folded", "scale weights bias nonfinite")
 
 _Problem = collections.namedtuple("_Problem", "layout n c s dtype shape")
 
@@ -416,12 +416,13 @@ class Norm:
                    num_batches=num_batches, mask=mask, z=z, **result._asdict())
         return result
 
-    def inference(self, x, running_mean, running_var, gamma=None, beta=None, y=None, mask=None, z=None):
-        """y = gamma*(x - running_mean)/sigma + beta. y may be x or z."""
+    def inference(self, x, running_mean, running_var, gamma=None, beta=None, y=None, mask=None, z=None, nonfinite=None):
+        """y = gamma*(x - running_mean)/sigma + beta. y may be x or z. nonfinite, an int64 array of one element, becomes the number of
+        channels that are not finite."""
         p = self._problem(x)
         y = _new(p.shape, _FORMATS[p.dtype]) if y is None else y
         self._call(Op.INFERENCE, p, x=x, gamma=gamma, beta=beta, running_mean=running_mean, running_var=running_var, y=y,
-                   mask=mask, z=z)
+                   mask=mask, z=z, nonfinite=nonfinite)
         return y
 
     def backward(self, x, dy, saved, gamma=None, dx=None, mask=None, beta=None, z=None):
@@ -469,9 +470,10 @@ class Norm:
         return result
 
     def coefficients(self, mean=None, sigma=None, r=None, d=None, running_mean=None, running_var=None, gamma=None, beta=None):
-        """The map y = scale*(x - center) + shift of a forward pass: of a batch, or of running statistics if mean and sigma are None."""
+        """The map y = scale*(x - center) + shift of a forward pass: of a batch, or of running statistics if mean and sigma are None.
+        nonfinite: of how many channels it is not finite, as float if one of the last four arrays is float, else as double."""
         p = self._channels(mean, running_mean=running_mean, gamma=gamma, beta=beta)
-        result = Map(*self._saved(p, 3))
+        result = Map(*self._saved(p, 3), _count())
         self._call(Op.COEFFICIENTS, p, mean=mean, sigma=sigma, r=r, d=d, running_mean=running_mean, running_var=running_var, gamma=gamma,
                    beta=beta, **result._asdict())
         return result
@@ -480,7 +482,7 @@ class Norm:
         """y = scale*(x - center) + shift. y may be x or z."""
         p = self._problem(x)
         y = _new(p.shape, _FORMATS[p.dtype]) if y is None else y
-        self._call(Op.APPLY, p, x=x, **map._asdict(), y=y, mask=mask, z=z)
+        self._call(Op.APPLY, p, x=x, center=map.center, scale=map.scale, shift=map.shift, y=y, mask=mask, z=z)
         return y
 
     def backward_reduce(self, x, dy, mean, sigma, mask=None, gamma=None, beta=None, r=None, d=None, z=None):
@@ -502,7 +504,7 @@ class Norm:
 
     def fold(self, running_mean, running_var, gamma=None, beta=None, weights=None, bias=None, axis=None):
         """Inference folded into the layer before it: scale = gamma/sigma, weights = scale*weights, bias = scale*(bias - mean) + beta, as
-        new arrays. Without weights, the map y = scale*x + bias.
+        new arrays; nonfinite, of how many channels these are not finite. Without weights, the map y = scale*x + bias.
 
         axis: the one of weights that is the output channels, by default the first, or with layout="NHWC" the last. A transposed
         convolution of PyTorch's, IOHW, has axis=1; one of TensorFlow's, HWOI, axis=-2. With several groups each group of a transposed
@@ -511,9 +513,9 @@ class Norm:
              self._weights(weights, axis))
         given = [array.format for array in _arrays(gamma=gamma, beta=beta, bias=bias)]
         code = "d" if "d" in given else given[0] if given else _FORMATS[p.dtype]
-        result = Folded(_new((p.c,), code), None if weights is None else _new(p.shape, _FORMATS[p.dtype]), _new((p.c,), code))
+        result = Folded(_new((p.c,), code), None if weights is None else _new(p.shape, _FORMATS[p.dtype]), _new((p.c,), code), _count())
         self._call(Op.FOLD, p, gamma=gamma, beta=beta, running_mean=running_mean, running_var=running_var, weights=weights, bias=bias,
-                   scale=result.scale, folded_weights=result.weights, folded_bias=result.bias)
+                   scale=result.scale, folded_weights=result.weights, folded_bias=result.bias, nonfinite=result.nonfinite)
         return result
 
     def _problem(self, x):

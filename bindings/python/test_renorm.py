@@ -450,7 +450,8 @@ class Fold(TestCase):
             self.assertEqual(flat(folded.scale), [0.5, 6])
             self.assertEqual(flat(folded.bias), [1, 11])
             self.assertEqual(flat(folded.weights), [weight * [0.5, 6][row] for weight, row in zip(weights, rows)])
-            self.assertEqual([None if values is None else flat(values) for values in norm.fold(mean, var)], [[0.5, 2], None, [-0.5, -4]])
+            self.assertEqual([None if values is None else flat(values) for values in norm.fold(mean, var)],
+                             [[0.5, 2], None, [-0.5, -4], [0]])
 
     def test_axis(self):
         """Output channels first (OIHW), second (IOHW), last (HWIO) and last but one (HWOI), and what layouts have without axis."""
@@ -507,6 +508,24 @@ class Fold(TestCase):
                 self.fold(range(6), shape, axis=axis)
         with self.assertRaisesRegex(TypeError, "^weights: elements of type int64, not float32 or float64$"):
             renorm.Norm().fold(new([1], "d"), new([1], "d"), weights=new([1], "q"))
+
+
+class Nonfinite(TestCase):
+    """Of three channels one has a running variance below -eps, and one a gamma that makes scale infinite, in float alone."""
+
+    def test_channels_are_counted(self):
+        x, mean = new([1] * 6, "f", (2, 3)), new([0] * 3, "f")
+        for var, gamma, count in [([1, 1, 1], [1, 1, 1], 0), ([1, -1, 1], [1, 1, 1], 1), ([1, -1, 0.25], [1, 1, 3e38], 2)]:
+            norm, running = renorm.Norm(eps=0), dict(running_mean=mean, running_var=new(var, "f"), gamma=new(gamma, "f"))
+            nonfinite = new([7], "q")
+            y = norm.inference(x, **running, nonfinite=nonfinite)
+            coefficients = norm.coefficients(**running)
+            self.assertEqual([flat(coefficients.nonfinite), flat(norm.fold(**running).nonfinite), flat(nonfinite)], [[count]] * 3)
+            self.assertEqual([math.isfinite(value) for value in flat(coefficients.scale)], [value > 0 for value in var])
+            self.assertEqual(sum(not math.isfinite(value) for value in flat(y)), 2 * count)
+            self.assertEqual(str(flat(norm.apply(x, renorm.Map(*coefficients[:3])))), str(flat(norm.apply(x, coefficients))))
+        with self.assertRaisesRegex(BufferError, "^nonfinite: read-only$"):
+            norm.inference(x, **running, nonfinite=read_only([0], "q"))
 
 
 class Errors(TestCase):
