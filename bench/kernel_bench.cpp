@@ -44,7 +44,7 @@ template <class T> struct arrays {
   T* out = static_cast<T*>(data->out.data());
 
   std::vector<T> t_in = std::vector<T>(max_channels, T(1.5));
-  std::vector<T> t_out[3] = {std::vector<T>(max_channels), std::vector<T>(max_channels), std::vector<T>(max_channels)};
+  std::vector<std::vector<T>> t_out = std::vector<std::vector<T>>(5, std::vector<T>(max_channels));
   std::vector<T> lane_sums = std::vector<T>(max_channels * 2 * lanes<T>, T(1.5));
   std::vector<double> in = std::vector<double>(max_channels, 1.5);
   std::vector<double> squares = std::vector<double>(max_channels, 1.5 * 1.5 * values_per_channel);
@@ -72,15 +72,15 @@ template <class T> auto moments_pixels(kernels<T> const& k, arrays<T>& a, row_va
              [&k, &a, n] { k.moments_pixels(all_rows(n), a.x, a.t_in.data(), nullptr, a.t_out[0].data(), a.t_out[1].data()); }};
 }
 
+template <class T> xhat_coefficients<T> xhat(arrays<T> const& a) { return {a.t_in.data(), a.t_in.data(), a.t_in.data()}; }
+
 template <class T> auto grad_moments_plane(kernels<T> const& k, arrays<T>& a, run_values n) {
-  return job{2 * n.n * sizeof(T),
-             [&k, &a, n] { k.grad_moments_plane(one_run(n), a.x, a.dy, {}, a.t_in.data(), a.t_in.data(), {}, a.lane_sums.data()); }};
+  return job{2 * n.n * sizeof(T), [&k, &a, n] { k.grad_moments_plane(one_run(n), a.x, a.dy, {}, xhat(a), {}, a.lane_sums.data()); }};
 }
 
 template <class T> auto grad_moments_pixels(kernels<T> const& k, arrays<T>& a, row_values n) {
-  return job{2 * n.n * sizeof(T), [&k, &a, n] {
-               k.grad_moments_pixels(all_rows(n), a.x, a.dy, a.t_in.data(), a.t_in.data(), {}, a.t_out[0].data(), a.t_out[1].data());
-             }};
+  return job{2 * n.n * sizeof(T),
+             [&k, &a, n] { k.grad_moments_pixels(all_rows(n), a.x, a.dy, xhat(a), {}, a.t_out[0].data(), a.t_out[1].data()); }};
 }
 
 template <class T> auto fold_plane(kernels<T> const& k, arrays<T>& a, channel_count c) {
@@ -133,35 +133,35 @@ template <class T> auto affine_pixels(kernels<T> const& k, arrays<T>& a, row_val
   return job{2 * n.n * sizeof(T), [&k, &a, n] { k.affine_pixels(all_rows(n), a.x, affine(a), {}, a.out, false); }};
 }
 
-template <class T> grad_coefficients<T> grad(arrays<T> const& a) {
-  T const* const t = a.t_in.data();
-  return {t, t, t, t, t, t};
-}
+template <class T> grad_coefficients<T> grad(arrays<T> const& a) { return {a.t_in.data(), a.t_in.data(), a.t_in.data()}; }
 
 template <class T> auto grad_affine_plane(kernels<T> const& k, arrays<T>& a, run_values n) {
-  return job{3 * n.n * sizeof(T), [&k, &a, n] { k.grad_affine_plane(one_run(n), a.x, a.dy, grad(a), {}, a.out, false); }};
+  return job{3 * n.n * sizeof(T), [&k, &a, n] { k.grad_affine_plane(one_run(n), a.x, a.dy, xhat(a), grad(a), {}, a.out, false); }};
 }
 
 template <class T> auto grad_affine_pixels(kernels<T> const& k, arrays<T>& a, row_values n) {
-  return job{3 * n.n * sizeof(T), [&k, &a, n] { k.grad_affine_pixels(all_rows(n), a.x, a.dy, grad(a), {}, a.out, false); }};
+  return job{3 * n.n * sizeof(T), [&k, &a, n] { k.grad_affine_pixels(all_rows(n), a.x, a.dy, xhat(a), grad(a), {}, a.out, false); }};
 }
 
 template <class T> auto narrow_affine(kernels<T> const& k, arrays<T>& a, channel_count c) {
   return job{c.n * 3 * (sizeof(T) + sizeof(double)), [&k, &a, c] {
-               k.narrow_affine(c.n, a.in.data(), a.in.data(), a.in.data(), a.t_out[0].data(), a.t_out[1].data(), a.t_out[2].data());
+               k.narrow_affine(c.n, a.in.data(), a.in.data(), a.in.data(), a.t_out[0].data(), a.t_out[1].data(), a.t_out[2].data(),
+                               a.t_out[3].data(), a.t_out[4].data());
              }};
 }
 
 template <class T> auto narrow_xhat(kernels<T> const& k, arrays<T>& a, channel_count c) {
-  return job{c.n * (3 * sizeof(T) + 2 * sizeof(double)),
-             [&k, &a, c] { k.narrow_xhat(c.n, a.in.data(), a.in.data(), a.t_out[0].data(), a.t_out[1].data(), a.t_out[2].data()); }};
+  return job{c.n * (5 * sizeof(T) + 2 * sizeof(double)), [&k, &a, c] {
+               k.narrow_xhat(c.n, a.in.data(), a.in.data(), a.t_out[0].data(), a.t_out[1].data(), a.t_out[2].data(), a.t_out[3].data(),
+                             a.t_out[4].data());
+             }};
 }
 
 template <class T> auto narrow_grad(kernels<T> const& k, arrays<T>& a, channel_count c) {
   return job{c.n * (4 * sizeof(T) + 4 * sizeof(double)), [&k, &a, c] {
                typed_in const gamma = {a.t_in.data(), sizeof(T) == sizeof(double)};
                k.narrow_grad(c.n, values_per_channel, values_per_channel, a.in.data(), gamma, a.in.data(), a.in.data(), a.in.data(),
-                             a.t_out[0].data(), a.t_out[1].data(), a.t_out[2].data());
+                             a.t_out[0].data(), a.t_out[1].data(), a.t_out[2].data(), a.t_out[3].data());
              }};
 }
 

@@ -112,28 +112,57 @@ template <class T> written median_rows(table<T> const& k, grid_of<T> const& d) {
   }
   return written() << median;
 }
-template <class T> written grad_moments_plane(table<T> const& k, grid_of<T> const& d) {
-  auto x = d.input(d.values(), 1), dy = d.input(d.values(), 2), center = d.input(d.g.channels, 3), inv = d.positive(d.g.channels, 4);
-  auto scale = d.input(d.g.channels, 5), shift = d.input(d.g.channels, 6), z = d.input(d.values(), 7), mask = d.mask();
-  written all;
-  for (auto const& e : epilogues) {
-    auto sums = d.output(d.g.channels * 2 * renorm::lanes<T>), masked = d.output(sums.size());
-    renorm::grad_epilogue<T> const behind = {e.relu, e.add, scale, shift, z, nullptr};
-    k.grad_moments_plane(d.planes(), x, dy, {}, center, inv, behind, sums);
-    k.grad_moments_plane(d.planes(), x, dy, d.valid(mask), center, inv, behind, masked);
-    all << sums << masked;
+// Coefficients of the two kinds, without units and with them.
+template <class T> struct rows {
+  vector_at<T> center, inv, off, half, unit, gradient_scale, c1, c2, dx_unit, scale, shift;
+
+  rows(grid_of<T> const& d, std::size_t count)
+      : center(d.input(count, 3)),
+        inv(d.positive(count, 4)),
+        off(d.input(count, 5)),
+        half(d.power_of_2(count, 12)),
+        unit(d.power_of_2(count, 13)),
+        gradient_scale(d.input(count, 6)),
+        c1(d.input(count, 7)),
+        c2(d.input(count, 8)),
+        dx_unit(d.power_of_2(count, 14)),
+        scale(d.input(count, 9)),
+        shift(d.input(count, 10)) {}
+
+  renorm::affine_coefficients<T> affine(bool units) {
+    return {center, scale, shift, units ? half.data() : nullptr, units ? unit.data() : nullptr};
   }
+  renorm::xhat_coefficients<T> xhat(bool units) { return {center, inv, off, units ? half.data() : nullptr, units ? unit.data() : nullptr}; }
+  renorm::grad_coefficients<T> gradient(bool units) { return {gradient_scale, c1, c2, units ? dx_unit.data() : nullptr}; }
+  renorm::grad_epilogue<T> epilogue(bool units, bool relu, bool add, T* z, T* dz) {
+    return {relu, add, scale, shift, units ? unit.data() : nullptr, z, dz};
+  }
+};
+
+template <class T> written grad_moments_plane(table<T> const& k, grid_of<T> const& d) {
+  auto x = d.input(d.values(), 1), dy = d.input(d.values(), 2), z = d.input(d.values(), 11), mask = d.mask();
+  rows<T> r(d, d.g.channels);
+  written all;
+  for (bool const units : {false, true})
+    for (auto const& e : epilogues) {
+      auto sums = d.output(d.g.channels * 2 * renorm::lanes<T>), masked = d.output(sums.size());
+      auto const behind = r.epilogue(units, e.relu, e.add, z, nullptr);
+      k.grad_moments_plane(d.planes(), x, dy, {}, r.xhat(units), behind, sums);
+      k.grad_moments_plane(d.planes(), x, dy, d.valid(mask), r.xhat(units), behind, masked);
+      all << sums << masked;
+    }
   return all;
 }
 template <class T> written grad_moments_pixels(table<T> const& k, grid_of<T> const& d) {
-  auto x = d.input(d.values(), 1), dy = d.input(d.values(), 2), center = d.input(d.g.length, 3), inv = d.positive(d.g.length, 4);
-  auto scale = d.input(d.g.length, 7), shift = d.input(d.g.length, 8), z = d.input(d.values(), 9);
+  auto x = d.input(d.values(), 1), dy = d.input(d.values(), 2), z = d.input(d.values(), 11);
+  rows<T> r(d, d.g.length);
   written all;
-  for (auto const& e : epilogues) {
-    auto s1 = d.input(d.g.length, 5), s2 = d.input(d.g.length, 6);
-    k.grad_moments_pixels(d.pixels(), x, dy, center, inv, {e.relu, e.add, scale, shift, z, nullptr}, s1, s2);
-    all << s1 << s2;
-  }
+  for (bool const units : {false, true})
+    for (auto const& e : epilogues) {
+      auto s1 = d.input(d.g.length, 15), s2 = d.input(d.g.length, 16);
+      k.grad_moments_pixels(d.pixels(), x, dy, r.xhat(units), r.epilogue(units, e.relu, e.add, z, nullptr), s1, s2);
+      all << s1 << s2;
+    }
   return all;
 }
 template <class T> written fold_plane(table<T> const& k, grid_of<T> const& d) {
@@ -173,55 +202,53 @@ template <class T> written settle_moments(table<T> const& k, grid_of<T> const& d
   return all;
 }
 template <class T> written affine_plane(table<T> const& k, grid_of<T> const& d) {
-  auto x = d.input(d.values(), 1), center = d.input(d.g.channels, 2), scale = d.input(d.g.channels, 3), shift = d.input(d.g.channels, 4);
-  auto z = d.input(d.values(), 5);
+  auto x = d.input(d.values(), 1), z = d.input(d.values(), 11);
+  rows<T> r(d, d.g.channels);
   written all;
-  for (auto const& e : epilogues) {
-    auto y = d.output(d.values());
-    k.affine_plane(d.planes(), x, {center, scale, shift}, {e.relu, e.add, z}, y, d.g.stream);
-    all << y;
-  }
+  for (bool const units : {false, true})
+    for (auto const& e : epilogues) {
+      auto y = d.output(d.values());
+      k.affine_plane(d.planes(), x, r.affine(units), {e.relu, e.add, z}, y, d.g.stream);
+      all << y;
+    }
   return all;
 }
 template <class T> written affine_pixels(table<T> const& k, grid_of<T> const& d) {
-  auto x = d.input(d.values(), 1), center = d.input(d.g.length, 2), scale = d.input(d.g.length, 3), shift = d.input(d.g.length, 4);
-  auto z = d.input(d.values(), 5);
+  auto x = d.input(d.values(), 1), z = d.input(d.values(), 11);
+  rows<T> r(d, d.g.length);
   written all;
-  for (auto const& e : epilogues) {
-    auto y = d.output(d.values());
-    k.affine_pixels(d.pixels(), x, {center, scale, shift}, {e.relu, e.add, z}, y, d.g.stream);
-    all << y;
-  }
+  for (bool const units : {false, true})
+    for (auto const& e : epilogues) {
+      auto y = d.output(d.values());
+      k.affine_pixels(d.pixels(), x, r.affine(units), {e.relu, e.add, z}, y, d.g.stream);
+      all << y;
+    }
   return all;
 }
 template <class T> written grad_affine_plane(table<T> const& k, grid_of<T> const& d) {
-  auto x = d.input(d.values(), 1), dy = d.input(d.values(), 2), dx = d.output(d.values());
-  auto const row = [&](unsigned seed) { return d.input(d.g.channels, seed); };
-  auto center = row(3), inv = row(4), off = row(5), scale = row(6), c1 = row(7), c2 = row(8);
-  auto forward_scale = row(9), forward_shift = row(10), z = d.input(d.values(), 11);
+  auto x = d.input(d.values(), 1), dy = d.input(d.values(), 2), dx = d.output(d.values()), z = d.input(d.values(), 11);
+  rows<T> r(d, d.g.channels);
   written all;
-  for (auto const& e : epilogues) {
-    auto dz = d.output(d.values());
-    k.grad_affine_plane(d.planes(), x, dy, {center, inv, off, scale, c1, c2}, {e.relu, e.add, forward_scale, forward_shift, z, dz}, dx,
-                        d.g.stream);
-    all << dx;
-    if (e.add) all << dz;
-  }
+  for (bool const units : {false, true})
+    for (auto const& e : epilogues) {
+      auto dz = d.output(d.values());
+      k.grad_affine_plane(d.planes(), x, dy, r.xhat(units), r.gradient(units), r.epilogue(units, e.relu, e.add, z, dz), dx, d.g.stream);
+      all << dx;
+      if (e.add) all << dz;
+    }
   return all;
 }
 template <class T> written grad_affine_pixels(table<T> const& k, grid_of<T> const& d) {
-  auto x = d.input(d.values(), 1), dy = d.input(d.values(), 2), dx = d.output(d.values());
-  auto const row = [&](unsigned seed) { return d.input(d.g.length, seed); };
-  auto center = row(3), inv = row(4), off = row(5), scale = row(6), c1 = row(7), c2 = row(8);
-  auto forward_scale = row(9), forward_shift = row(10), z = d.input(d.values(), 11);
+  auto x = d.input(d.values(), 1), dy = d.input(d.values(), 2), dx = d.output(d.values()), z = d.input(d.values(), 11);
+  rows<T> r(d, d.g.length);
   written all;
-  for (auto const& e : epilogues) {
-    auto dz = d.output(d.values());
-    k.grad_affine_pixels(d.pixels(), x, dy, {center, inv, off, scale, c1, c2}, {e.relu, e.add, forward_scale, forward_shift, z, dz}, dx,
-                         d.g.stream);
-    all << dx;
-    if (e.add) all << dz;
-  }
+  for (bool const units : {false, true})
+    for (auto const& e : epilogues) {
+      auto dz = d.output(d.values());
+      k.grad_affine_pixels(d.pixels(), x, dy, r.xhat(units), r.gradient(units), r.epilogue(units, e.relu, e.add, z, dz), dx, d.g.stream);
+      all << dx;
+      if (e.add) all << dz;
+    }
   return all;
 }
 template <class T> written clear_plane(table<T> const& k, grid_of<T> const& d) {
@@ -229,23 +256,48 @@ template <class T> written clear_plane(table<T> const& k, grid_of<T> const& d) {
   k.clear_plane(d.planes(), d.valid(mask), y);
   return written() << y;
 }
+// Every third value is beyond float, every fourth near the end of it: both need units.
+void move_far(vector_at<double>& values) {
+  for (std::size_t i = 0; i < values.size(); i += 3) values.data()[i] = std::ldexp(values.data()[i], i % 2 == 0 ? 140 : -140);
+  for (std::size_t i = 0; i < values.size(); i += 4) values.data()[i] = std::ldexp(values.data()[i], 120);
+}
 template <class T> written narrow_affine(table<T> const& k, grid_of<T> const& d) {
-  auto center = d.wide(d.g.length, 1), scale = d.wide(d.g.length, 2), shift = d.wide(d.g.length, 3);
-  auto c = d.output(d.g.length), f = d.output(d.g.length), s = d.output(d.g.length);
-  k.narrow_affine(d.g.length, center, scale, shift, c, f, s);
-  return written() << c << f << s;
+  written all;
+  for (bool const far : {false, true}) {
+    auto center = d.wide(d.g.length, 1), scale = d.wide(d.g.length, 2), shift = d.wide(d.g.length, 3);
+    if (far) move_far(center), move_far(scale);
+    auto c = d.output(d.g.length), f = d.output(d.g.length), s = d.output(d.g.length), half = d.output(d.g.length),
+         unit = d.output(d.g.length);
+    bool const needed = k.narrow_affine(d.g.length, center, scale, shift, c, f, s, half, unit);
+    EXPECT_EQ(needed, far && sizeof(T) == sizeof(float));
+    all << c << f << s << half << unit;
+  }
+  return all;
 }
 template <class T> written narrow_xhat(table<T> const& k, grid_of<T> const& d) {
-  auto mean = d.wide(d.g.length, 1), sigma = d.wide_positive(d.g.length, 2);
-  auto center = d.output(d.g.length), inv = d.output(d.g.length), off = d.output(d.g.length);
-  k.narrow_xhat(d.g.length, mean, sigma, center, inv, off);
-  return written() << center << inv << off;
+  written all;
+  for (bool const far : {false, true}) {
+    auto mean = d.wide(d.g.length, 1), sigma = d.wide_positive(d.g.length, 2);
+    if (far) move_far(mean), move_far(sigma);
+    auto center = d.output(d.g.length), inv = d.output(d.g.length), off = d.output(d.g.length);
+    auto half = d.output(d.g.length), unit = d.output(d.g.length);
+    bool const needed = k.narrow_xhat(d.g.length, mean, sigma, center, inv, off, half, unit);
+    EXPECT_EQ(needed, far && sizeof(T) == sizeof(float));
+    all << center << inv << off << half << unit;
+  }
+  return all;
 }
 template <class T> written narrow_grad(table<T> const& k, grid_of<T> const& d) {
-  auto sigma = d.wide_positive(d.g.length, 1), r = d.wide(d.g.length, 2), s1 = d.wide(d.g.length, 3), s2 = d.wide(d.g.length, 4);
-  auto gamma = d.input(d.g.length, 5), scale = d.output(d.g.length), c1 = d.output(d.g.length), c2 = d.output(d.g.length);
-  k.narrow_grad(d.g.length, 7, 6, sigma, {gamma.data(), sizeof(T) == sizeof(double)}, r, s1, s2, scale, c1, c2);
-  return written() << scale << c1 << c2;
+  written all;
+  for (bool const far : {false, true}) {
+    auto sigma = d.wide_positive(d.g.length, 1), r = d.wide(d.g.length, 2), s1 = d.wide(d.g.length, 3), s2 = d.wide(d.g.length, 4);
+    if (far) move_far(sigma);
+    auto gamma = d.input(d.g.length, 5), scale = d.output(d.g.length), c1 = d.output(d.g.length), c2 = d.output(d.g.length);
+    auto dx_unit = d.output(d.g.length);
+    k.narrow_grad(d.g.length, 7, 6, sigma, {gamma.data(), sizeof(T) == sizeof(double)}, r, s1, s2, scale, c1, c2, dx_unit);
+    all << scale << c1 << c2 << dx_unit;
+  }
+  return all;
 }
 template <class T> written settle_grad(table<T> const& k, grid_of<T> const& d) {
   auto mean = d.wide(d.g.length, 1), sigma = d.wide_positive(d.g.length, 2), s1 = d.wide(d.g.length, 3), s2 = d.wide(d.g.length, 4);

@@ -46,7 +46,8 @@ inline carried merge_carried(double count, carried const& a, double other_count,
   double const half = mean_of(other_count, b) / 2 - mean_of(count, a) / 2;
   double const unit = larger_of(larger_of(root, other_root), __builtin_fabs(half));
   double const r = root / unit, o = other_root / unit, h = 2 * (half / unit);
-  double const m2 = unit == 0 ? 0 : total * (share * r * r + other_share * o * o + share * other_share * h * h);
+  double const squares = total * (share * r * r + other_share * o * o + share * other_share * h * h);
+  double const m2 = unit == 0 ? 0 : is_number(unit) ? squares : 1;
   bool const large = in_large_units(a.m2), other_large = in_large_units(b.m2);
   double const sum = a.sum + b.sum;
   if (!large && !other_large && is_number(sum)) return carry(total, sum, 1, m2, unit);

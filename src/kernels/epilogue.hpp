@@ -9,6 +9,11 @@ namespace {
 // Which epilogue as a type, so that a kernel without one has nothing of it.
 template <bool Relu, bool Add> struct fused { static constexpr bool relu = Relu, add = Add; };
 
+// The same as a value, where the other types would be many for what is rare.
+struct any_fused {
+  bool relu, add;
+};
+
 // body(fused) for an epilogue or grad_epilogue.
 template <class E, class Body> RENORM_INLINE void with_epilogue(E const& e, Body const& body) {
   if (e.relu && e.add) body(fused<true, true>{});
@@ -25,30 +30,47 @@ template <class E, class Body> RENORM_INLINE void with_gate(E const& e, Body con
 }
 
 // NaN is not below 0, and stays.
-template <class Fused, class V, class T, class K> RENORM_INLINE V finish(V v, T const* z, std::size_t at, K k) {
+template <class Fused, class V, class T, class K> RENORM_INLINE V finish(Fused f, V v, T const* z, std::size_t at, K k) {
   V const zero = V::set(T(0));
-  if constexpr (Fused::add) v = v + V::load(z + at, k, zero);
-  if constexpr (Fused::relu) v = select(v < zero, zero, v);
+  if (f.add) v = v + V::load(z + at, k, zero);
+  if (f.relu) v = select(v < zero, zero, v);
   return v;
 }
 
-// The part of dy that comes from before the epilogue, for the channels of one register.
-template <class Fused, class V, bool relu = Fused::relu> struct gate {
-  template <class T, class Load> RENORM_INLINE static gate load(grad_epilogue<T> const&, Load const&) { return {}; }
-  template <class T, class K> RENORM_INLINE V open(V dy, V, T const*, std::size_t, K) const { return dy; }
+// dy where the argument of relu, but for what is added, is v.
+template <class Fused, class V, class T, class K> RENORM_INLINE V behind_relu(Fused f, V dy, V v, T const* z, std::size_t at, K k) {
+  V const zero = V::set(T(0));
+  if (f.add) v = v + V::load(z + at, k, zero);
+  return select(v <= zero, zero, dy);
+}
+
+// The part of dy that comes from before the epilogue, for the channels of one register: as few of these as there can be, or the compiler
+// keeps them in memory. load(array) is the register's part of an array of coefficients.
+template <class Fused, class V> struct gate;
+template <bool Add, class V> struct gate<fused<false, Add>, V> {
+  template <class F, class T, class Load> RENORM_INLINE static gate load(F, grad_epilogue<T> const&, Load const&) { return {}; }
+  template <class F, class T, class K> RENORM_INLINE V open(F, V dy, V, T const*, std::size_t, K) const { return dy; }
 };
-template <class Fused, class V> struct gate<Fused, V, true> {
+template <bool Add, class V> struct gate<fused<true, Add>, V> {
   V scale, shift;
 
-  // load(array) is the register's part of an array of coefficients.
-  template <class T, class Load> RENORM_INLINE static gate load(grad_epilogue<T> const& e, Load const& load) {
+  template <class F, class T, class Load> RENORM_INLINE static gate load(F, grad_epilogue<T> const& e, Load const& load) {
     return {load(e.scale), load(e.shift)};
   }
-  template <class T, class K> RENORM_INLINE V open(V dy, V deviation, T const* z, std::size_t at, K k) const {
-    V const zero = V::set(T(0));
-    V argument = fma(scale, deviation, shift);
-    if constexpr (Fused::add) argument = argument + V::load(z + at, k, zero);
-    return select(argument <= zero, zero, dy);
+  template <class F, class T, class K> RENORM_INLINE V open(F f, V dy, V deviation, T const* z, std::size_t at, K k) const {
+    return behind_relu(f, dy, fma(scale, deviation, shift), z, at, k);
+  }
+};
+template <class V> struct gate<any_fused, V> {
+  V scale, shift, unit;
+
+  template <class T, class Load> RENORM_INLINE static gate load(any_fused f, grad_epilogue<T> const& e, Load const& load) {
+    V const one = V::set(T(1));
+    if (!f.relu) return {one, one, one};
+    return {load(e.scale), load(e.shift), load(e.unit)};
+  }
+  template <class T, class K> RENORM_INLINE V open(any_fused f, V dy, V deviation, T const* z, std::size_t at, K k) const {
+    return f.relu ? behind_relu(f, dy, fma(scale, deviation * unit, shift), z, at, k) : dy;
   }
 };
 

@@ -2,31 +2,20 @@
 // mean costs no digits. With factors, powers of two, the deviations are in other units, so that their squares are in range.
 #pragma once
 
-#include "kernels/lanes.hpp"
+#include "kernels/deviation.hpp"
+
+#include <cstddef>
 
 namespace renorm {
 namespace {
 
-template <class V> struct plain_deviation {
-  V pivot;
-
-  RENORM_INLINE V of(V x) const { return x - pivot; }
-};
-// x*factor may be beyond T where the difference is not.
-template <class V> struct scaled_deviation {
-  V pivot, factor, less;
-
-  RENORM_INLINE V of(V x) const { return fma(x, factor, less); }
-};
-
 // load(array) is a register's part of an array of pivots or factors.
-template <class V, class T, class Load> RENORM_INLINE plain_deviation<V> make_deviation(T const* pivot, std::nullptr_t, Load const& load) {
+template <class V, class T, class Load> RENORM_INLINE plain_deviation<V> from_pivot(T const* pivot, std::nullptr_t, Load const& load) {
   return {load(pivot)};
 }
-template <class V, class T, class Load>
-RENORM_INLINE scaled_deviation<V> make_deviation(T const* pivot, T const* factor, Load const& load) {
-  V const p = load(pivot), f = load(factor);
-  return {p, f, V::set(T(0)) - p * f};
+template <class V, class T, class Load> RENORM_INLINE scaled_deviation<V> from_pivot(T const* pivot, T const* factor, Load const& load) {
+  V const center = load(pivot), units = load(factor);
+  return {V::set(T(0)) - center * units, units, V::set(T(1)), center};
 }
 
 template <class V, class Deviation> RENORM_INLINE void add_moments(V x, Deviation const& from, V& sum, V& sum_squares) {
@@ -39,10 +28,10 @@ template <class V, class T, class Factor>
 void sum_runs(planes const& p, T const* x, validity<T> const& valid, T const* pivot, Factor factor, T* sums) {
   with_validity<V>(valid, [&](auto values_of) RENORM_LAMBDA {
     sum_planes<V>(p, sums, [&](std::size_t i, std::size_t c, std::size_t run, lane_set<V>& s, lane_set<V>& q) RENORM_LAMBDA {
-      auto const from = make_deviation<V>(pivot, factor, [&](T const* values) RENORM_LAMBDA { return V::set(values[c]); });
+      auto const from = from_pivot<V>(pivot, factor, [&](T const* values) RENORM_LAMBDA { return V::set(values[c]); });
       auto const values = values_of(i);
       for_each_lane<V>(p.length, [&](std::size_t r, std::size_t j, auto k) RENORM_LAMBDA {
-        add_moments(values.keep(V::load(x + run + j, k, from.pivot), from.pivot, j, k), from, s.r[r], q.r[r]);
+        add_moments(values.keep(V::load(x + run + j, k, from.filler()), from.filler(), j, k), from, s.r[r], q.r[r]);
       });
     });
   });
@@ -63,7 +52,7 @@ void sum_rows(pixels const& p, T const* x, T const* pivot, Factor factor, T* sum
     sweep_tiles<V, tile_registers>(p.width, [&](std::size_t j, auto registers, auto k) RENORM_LAMBDA {
       using columns = tile<V, registers>;
       auto const from_at = [&](std::size_t at) RENORM_LAMBDA {
-        return make_deviation<V>(pivot, factor, [&](T const* values) RENORM_LAMBDA { return V::load(values + at, k, V::set(T(0))); });
+        return from_pivot<V>(pivot, factor, [&](T const* values) RENORM_LAMBDA { return V::load(values + at, k, V::set(T(0))); });
       };
       decltype(from_at(j)) from[columns::registers];
       RENORM_UNROLL for (std::size_t i = 0; i < columns::registers; ++i) from[i] = from_at(j + i * V::size);
@@ -71,7 +60,7 @@ void sum_rows(pixels const& p, T const* x, T const* pivot, Factor factor, T* sum
       T const* row = x + first * pitch + j;
       for (std::size_t r = 0; r < rows; ++r, row += pitch) {
         RENORM_UNROLL for (std::size_t i = 0; i < columns::registers; ++i)
-            add_moments(V::load(row + i * V::size, k, from[i].pivot), from[i], s.r[i], q.r[i]);
+            add_moments(V::load(row + i * V::size, k, from[i].filler()), from[i], s.r[i], q.r[i]);
       }
       s.store(sum + j, k);
       q.store(sum_squares + j, k);

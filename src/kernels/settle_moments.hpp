@@ -30,8 +30,11 @@ template <class V, class T = typename V::value> bool settle_moments(std::size_t 
     vec<double> v = select(share * q < loss, wide(recentre), no);
     vec<double> const size = select(p < no, no - p, p);
     v = select(q < least, tiny ? select(size < equal, wide(magnify), no) : no, v);
-    v = used_lanes(select(inf <= q, wide(shrink), v), k);
-    (fma(wide(count), p, s) + load_wide(low + c, k)).store(sum + c, k);
+    v = select(inf <= q, wide(shrink), v);
+    vec<double> const total = fma(wide(count), p, s) + load_wide(low + c, k);
+    if constexpr (sizeof(T) == sizeof(double)) v = select(inf <= select(total < no, no - total, total), wide(shrink), v);
+    v = used_lanes(v, k);
+    total.store(sum + c, k);
     select(rest < no, no, rest).store(m2 + c, k);
     v.store(verdict + c, k);
     found |= any(no < v);

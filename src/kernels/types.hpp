@@ -50,11 +50,17 @@ template <class T> struct validity {
 // What is to be done about the sums of a channel in a chunk: nothing, or once more around their mean, or in smaller or larger units.
 inline constexpr double settled = 0, recentre = 1, shrink = 2, magnify = 3;
 
+// Deviations x - center are (x*half - center)*unit where half and unit are given, powers of two for each channel by which neither the
+// difference nor its factor leaves the range of T; center is in the units of the difference. Without them they are 1.
+//
 // y = scale*(x - center) + shift
-template <class T> struct affine_coefficients { T const *center, *scale, *shift; };
+template <class T> struct affine_coefficients { T const *center, *scale, *shift, *half = nullptr, *unit = nullptr; };
 
-// dx = scale*((dy - c1) - xhat*c2), xhat = (x - center)*inv + off
-template <class T> struct grad_coefficients { T const *center, *inv, *off, *scale, *c1, *c2; };
+// xhat = (x - center)*inv + off
+template <class T> struct xhat_coefficients { T const *center, *inv, *off, *half = nullptr, *unit = nullptr; };
+
+// dx = scale*((dy - c1) - xhat*c2), times dx_unit where that is given
+template <class T> struct grad_coefficients { T const *scale, *c1, *c2, *dx_unit = nullptr; };
 
 // What becomes of the value v of the affine map: v + z where add, then 0 where that is below 0 and relu.
 template <class T> struct epilogue {
@@ -63,21 +69,34 @@ template <class T> struct epilogue {
 };
 
 // The same seen from behind: dy counts where the argument of relu, scale*(x - center) + shift (+ z), is not <= 0, and is the gradient of
-// z, which goes to dz if there is one. center is that of the gradient.
+// z, which goes to dz if there is one. center and half are those of xhat.
 template <class T> struct grad_epilogue {
   bool relu, add;
-  T const *scale, *shift, *z;
+  T const *scale, *shift, *unit, *z;
   T* dz;
 };
 
 namespace {
 
-// From a column of the coefficients and an offset in the tensors on.
+// Optional arrays, moved to their element i.
+template <class T> T* from(T* a, std::size_t i) { return a == nullptr ? nullptr : a + i; }
+
+// From a column of the coefficients on, and an offset in the tensors.
+template <class T> affine_coefficients<T> from(affine_coefficients<T> const& a, std::size_t i) {
+  return {a.center + i, a.scale + i, a.shift + i, from(a.half, i), from(a.unit, i)};
+}
+template <class T> xhat_coefficients<T> from(xhat_coefficients<T> const& a, std::size_t i) {
+  return {a.center + i, a.inv + i, a.off + i, from(a.half, i), from(a.unit, i)};
+}
+template <class T> grad_coefficients<T> from(grad_coefficients<T> const& a, std::size_t i) {
+  return {a.scale + i, a.c1 + i, a.c2 + i, from(a.dx_unit, i)};
+}
 template <class T> grad_epilogue<T> epilogue_from(grad_epilogue<T> const& e, std::size_t column, std::size_t offset) {
   return {e.relu,
           e.add,
           e.relu ? e.scale + column : nullptr,
           e.relu ? e.shift + column : nullptr,
+          e.relu && e.unit != nullptr ? e.unit + column : nullptr,
           e.z == nullptr ? nullptr : e.z + offset,
           e.dz == nullptr ? nullptr : e.dz + offset};
 }

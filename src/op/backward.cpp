@@ -9,17 +9,19 @@ namespace {
 
 // Where x is normalised: center, inv, off as the kernels read them, [groups][width].
 template <class T> struct xhat_scratch {
-  T *center, *inv, *off;
+  T *center, *inv, *off, *half, *unit;
+  units_needed units;
 
-  xhat_scratch(order const& o, arena& memory)
-      : center(memory.take<T>(o.columns())), inv(memory.take<T>(o.columns())), off(memory.take<T>(o.columns())) {}
+  xhat_scratch(order const& o, arena& memory) {
+    for (T** values : {&center, &inv, &off, &half, &unit}) *values = memory.take<T>(o.columns());
+  }
 
   // For all groups.
   void narrow(order const& o, call const& on, double const* mean, double const* sigma) const {
     for_each_group(o, on.exec, [&](std::size_t g) {
       std::size_t const i = g * o.shape.c, row = g * o.width();
-      on.code.of<T>().narrow_xhat(o.shape.c, mean + i, sigma + i, center + row, inv + row, off + row);
-      for (T* values : {center, inv, off}) repeat_for_sublanes(o, values + row);
+      units.note(on.code.of<T>().narrow_xhat(o.shape.c, mean + i, sigma + i, center + row, inv + row, off + row, half + row, unit + row));
+      for (T* values : {center, inv, off, half, unit}) repeat_for_sublanes(o, values + row);
     });
   }
 };
@@ -28,9 +30,7 @@ template <class T> struct xhat_scratch {
 template <class T> struct gate_scratch {
   affine_scratch<T> affine;
 
-  gate_scratch(problem const& p, order const& o, arena& memory) {
-    if (p.relu) affine = {o, memory};
-  }
+  gate_scratch(problem const& p, order const& o, arena& memory) : affine(o, memory, p.relu) {}
 
   // For all groups. r and d may be NULL.
   void narrow(problem const& p, order const& o, call const& on, double const* mean, double const* sigma, double const* r, double const* d,
@@ -47,17 +47,28 @@ template <class T> struct gate_scratch {
             p.add,
             affine.t_scale,
             affine.t_shift,
+            affine.t_unit,
             p.relu && p.add ? static_cast<T const*>(z) : nullptr,
             p.add ? static_cast<T*>(dz) : nullptr};
   }
 };
 
 template <class T> struct gradient_scratch {
-  T *scale, *c1, *c2;
+  T *scale, *c1, *c2, *dx_unit;
+  units_needed units;
 
-  gradient_scratch(order const& o, arena& memory)
-      : scale(memory.take<T>(o.columns())), c1(memory.take<T>(o.columns())), c2(memory.take<T>(o.columns())) {}
+  gradient_scratch(order const& o, arena& memory) {
+    for (T** values : {&scale, &c1, &c2, &dx_unit}) *values = memory.take<T>(o.columns());
+  }
 };
+
+// What the kernels read, with units where anything of a call needs them.
+template <class T> xhat_coefficients<T> coefficients_of(xhat_scratch<T> const& n, bool units) {
+  return {n.center, n.inv, n.off, units ? n.half : nullptr, units ? n.unit : nullptr};
+}
+template <class T> grad_coefficients<T> coefficients_of(gradient_scratch<T> const& g, bool units) {
+  return {g.scale, g.c1, g.c2, units ? g.dx_unit : nullptr};
+}
 
 template <class T> struct reduce_scratch {
   renorm::order const& order;
@@ -141,26 +152,34 @@ inline bool same_alignment(void const* a, void const* b) {
 
 // dx of training, and dz, as a Sweep (op/sweep.hpp).
 template <class T> struct gradient_sweep : masked_output<T> {
-  grad_coefficients<T> g;
+  xhat_scratch<T> const& n;
+  gate_scratch<T> const& gate;
+  gradient_scratch<T> const& g;
   T const *x, *dy;
   grad_epilogue<T> e;
   bool stream;
 
-  gradient_sweep(kernels<T> const& kernels, xhat_scratch<T> const& n, gradient_scratch<T> const& s, void const* in, void const* grad,
-                 grad_epilogue<T> const& behind, void* out, bool bypass)
+  gradient_sweep(kernels<T> const& kernels, xhat_scratch<T> const& xhat, gate_scratch<T> const& relu, gradient_scratch<T> const& s,
+                 void const* in, void const* grad, grad_epilogue<T> const& behind, void* out, bool bypass)
       : masked_output<T>{kernels, static_cast<T*>(out)},
-        g{n.center, n.inv, n.off, s.scale, s.c1, s.c2},
+        n(xhat),
+        gate(relu),
+        g(s),
         x(static_cast<T const*>(in)),
         dy(static_cast<T const*>(grad)),
         e(behind),
         stream(bypass && out != in && out != grad && (e.dz == nullptr || (e.dz != dy && e.dz != e.z && same_alignment(e.dz, out)))) {}
 
-  grad_coefficients<T> from(std::size_t c) const { return {g.center + c, g.inv + c, g.off + c, g.scale + c, g.c1 + c, g.c2 + c}; }
+  bool units() const { return n.units || gate.affine.units || g.units; }
   void planes(renorm::planes const& p, std::size_t offset, std::size_t column) const {
-    this->k.grad_affine_plane(p, x + offset, dy + offset, from(column), epilogue_from(e, column, offset), this->out + offset, stream);
+    bool const in_units = units();
+    this->k.grad_affine_plane(p, x + offset, dy + offset, from(coefficients_of(n, in_units), column),
+                              from(coefficients_of(g, in_units), column), epilogue_from(e, column, offset), this->out + offset, stream);
   }
   void pixels(renorm::pixels const& p, std::size_t offset, std::size_t column) const {
-    this->k.grad_affine_pixels(p, x + offset, dy + offset, from(column), epilogue_from(e, column, offset), this->out + offset, stream);
+    bool const in_units = units();
+    this->k.grad_affine_pixels(p, x + offset, dy + offset, from(coefficients_of(n, in_units), column),
+                               from(coefficients_of(g, in_units), column), epilogue_from(e, column, offset), this->out + offset, stream);
   }
   void clear_planes(renorm::planes const& p, std::size_t offset, validity<T> const& valid) const {
     masked_output<T>::clear_planes(p, offset, valid);
@@ -182,12 +201,14 @@ bool bypass(problem const& p, std::size_t tensors, call const& on) {
 template <class T, class Scratch> gradient_sweep<T> sweep_of(problem const& p, Scratch const& s, void const* x, void const* dy,
                                                              grad_epilogue<T> const& e, void* dx, call const& on) {
   std::size_t const tensors = (x == dy ? 2 : 3) + (e.z != nullptr) + (e.dz != nullptr);
-  return {on.code.of<T>(), s.xhat, s.gradient, x, dy, e, dx, bypass(p, tensors, on)};
+  return {on.code.of<T>(), s.xhat, s.gate, s.gradient, x, dy, e, dx, bypass(p, tensors, on)};
 }
 
-template <class T>
-grad_sums<T> sums_of(order const& o, call const& on, void const* x, void const* dy, xhat_scratch<T> const& n, grad_epilogue<T> const& e) {
-  return {on.code.of<T>(), on.code.channel, o, static_cast<T const*>(x), static_cast<T const*>(dy), n.center, n.inv, e};
+// After both have been narrowed.
+template <class T> grad_sums<T> sums_of(order const& o, call const& on, void const* x, void const* dy, xhat_scratch<T> const& n,
+                                        gate_scratch<T> const& gate, grad_epilogue<T> const& e) {
+  bool const in_units = n.units || gate.affine.units;
+  return {on.code.of<T>(), on.code.channel, o, static_cast<T const*>(x), static_cast<T const*>(dy), coefficients_of(n, in_units), e};
 }
 
 // S1 and S2 of some channels from their segments. Without a value there is nothing to settle: sigma may be 0.
@@ -207,9 +228,10 @@ template <class T> void narrow_gradient(problem const& p, order const& o, isa co
                                         double const* sum_dy_xhat, gradient_scratch<T> const& g) {
   std::size_t const i = at.of_group, row = at.group * o.width(), c = row + at.first;
   std::int64_t const m = count[at.group];
-  code.of<T>().narrow_grad(at.count, divisor_of(m, false), divisor_of(m, p.unbiased), sigma + i, from(p.params(gamma), at.first),
-                           from(r, i), sum_dy + i, sum_dy_xhat + i, g.scale + c, g.c1 + c, g.c2 + c);
-  for (T* values : {g.scale, g.c1, g.c2}) repeat_for_sublanes(o, values + row);
+  g.units.note(code.of<T>().narrow_grad(at.count, divisor_of(m, false), divisor_of(m, p.unbiased), sigma + i,
+                                        from(p.params(gamma), at.first), from(r, i), sum_dy + i, sum_dy_xhat + i, g.scale + c, g.c1 + c,
+                                        g.c2 + c, g.dx_unit + c));
+  for (T* values : {g.scale, g.c1, g.c2, g.dx_unit}) repeat_for_sublanes(o, values + row);
 }
 
 // The caller's counts, else those of the tensor.
@@ -233,16 +255,16 @@ template <class T> void backward_as(problem const& p, renorm_backward_args const
   selection<T> const selected(p, o, s.selected, a.mask, on.exec);
   std::int64_t const* const count = counts_of(a.count, selected, s.count);
 
+  s.xhat.narrow(o, on, a.mean, a.sigma);
+  s.gate.narrow(p, o, on, a.mean, a.sigma, r, d, a.gamma, a.beta);
   grad_epilogue<T> const e = s.gate.epilogue(p, a.z, a.dz);
-  auto const sums = sums_of<T>(o, on, a.x, a.dy, s.xhat, e);
+  auto const sums = sums_of<T>(o, on, a.x, a.dy, s.xhat, s.gate, e);
   reduction<T, grad_sums<T>> const reduction(o, s.sums, selected, sums);
   auto const sweep = sweep_of<T>(p, s, a.x, a.dy, e, a.dx, on);
   auto const algebra = [&](channels const& at) {
     finish_sums(reduction, on.code, at, a.mean, a.sigma, s.sum_dy, s.sum_dy_xhat);
     narrow_gradient(p, o, on.code, at, count, a.sigma, a.gamma, r, s.sum_dy, s.sum_dy_xhat, s.gradient);
   };
-  s.xhat.narrow(o, on, a.mean, a.sigma);
-  s.gate.narrow(p, o, on, a.mean, a.sigma, r, d, a.gamma, a.beta);
   if (a.dx != nullptr) run_passes(o, sizeof(T), on.exec, reduction, algebra, sweep_after{o, selected, sweep});
   else run_passes(o, sizeof(T), on.exec, reduction, algebra, no_sweep());
   write_parameters(p.shape, p, on.code, r, d, s.sum_dy, s.sum_dy_xhat, a.dgamma, a.dbeta);
@@ -253,10 +275,10 @@ template <class T> void backward_reduce_as(problem const& p, renorm_backward_red
   reduce_scratch<T> const s(p, memory);
   order const& o = s.order;
   selection<T> const selected(p, o, s.selected, a.mask, on.exec);
-  auto const sums = sums_of<T>(o, on, a.x, a.dy, s.xhat, s.gate.epilogue(p, a.z, nullptr));
-  reduction<T, grad_sums<T>> const reduction(o, s.sums, selected, sums);
   s.xhat.narrow(o, on, a.mean, a.sigma);
   s.gate.narrow(p, o, on, a.mean, a.sigma, p.batch_renorm ? a.r : nullptr, p.batch_renorm ? a.d : nullptr, a.gamma, a.beta);
+  auto const sums = sums_of<T>(o, on, a.x, a.dy, s.xhat, s.gate, s.gate.epilogue(p, a.z, nullptr));
+  reduction<T, grad_sums<T>> const reduction(o, s.sums, selected, sums);
   auto const algebra = [&](channels const& at) { finish_sums(reduction, on.code, at, a.mean, a.sigma, a.sum_dy, a.sum_dy_xhat); };
   run_passes(o, sizeof(T), on.exec, reduction, algebra, no_sweep());
 }
@@ -284,7 +306,7 @@ template <class T> void inference_parameters(problem const& p, renorm_inference_
                                              inference_backward_scratch<T> const& s, selection<T> const& selected) {
   order const& o = s.order;
   void const* const x = p.relu || a.dgamma != nullptr ? a.x : a.dy;
-  auto const sums = sums_of<T>(o, on, x, a.dy, s.xhat, s.gate.epilogue(p, a.z, nullptr));
+  auto const sums = sums_of<T>(o, on, x, a.dy, s.xhat, s.gate, s.gate.epilogue(p, a.z, nullptr));
   reduction<T, grad_sums<T>> const reduction(o, s.sums, selected, sums);
   auto const algebra = [&](channels const& at) { finish_sums(reduction, on.code, at, s.mean, s.sigma, s.sum_dy, s.sum_dy_xhat); };
   run_passes(o, sizeof(T), on.exec, reduction, algebra, no_sweep());
@@ -298,6 +320,7 @@ template <class T> void inference_dx_dz(problem const& p, renorm_inference_backw
   clear(s.sum_dy_xhat, p.shape.c);
   clear(s.xhat.inv, s.order.columns());
   clear(s.xhat.off, s.order.columns());
+  for (std::size_t i = 0; i < s.order.columns(); ++i) s.xhat.unit[i] = 1;
   std::int64_t const count = 1;
   narrow_gradient(p, s.order, on.code, {s.order.shape, 0}, &count, s.sigma, a.gamma, nullptr, s.sum_dy, s.sum_dy_xhat, s.gradient);
   grad_epilogue<T> const e = s.gate.epilogue(p, a.z, a.dz);

@@ -22,9 +22,7 @@ inline void copy(double const* a, std::size_t count, double* to) {
   for (std::size_t i = 0; i < count; ++i) to[i] = a[i];
 }
 
-// Optional arrays, moved to their element i.
-inline double const* from(double const* a, std::size_t i) { return a == nullptr ? nullptr : a + i; }
-inline double* from(double* a, std::size_t i) { return a == nullptr ? nullptr : a + i; }
+// As from() of kernels/types.hpp.
 inline typed_in from(typed_in a, std::size_t i) {
   std::size_t const size = a.f64 ? sizeof(double) : sizeof(float);
   return {a.data == nullptr ? nullptr : static_cast<char const*>(a.data) + i * size, a.f64};

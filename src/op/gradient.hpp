@@ -12,16 +12,16 @@ template <class T> struct grad_sums {
   channel_kernels const& algebra;
   order const& o;
   T const *x, *dy;
-  T const *center, *inv;  // [groups][width]
+  xhat_coefficients<T> n;  // [groups][width]
   grad_epilogue<T> e;
 
   void planes(renorm::planes const& p, std::size_t offset, std::size_t column, validity<T> const& valid, sample_offsets const&, T*,
               T* lanes) const {
-    k.grad_moments_plane(p, x + offset, dy + offset, valid, center + column, inv + column, epilogue_from(e, column, offset), lanes);
+    k.grad_moments_plane(p, x + offset, dy + offset, valid, from(n, column), epilogue_from(e, column, offset), lanes);
   }
   void start_rows(sample_offsets const&, T*) const {}
   void pixels(renorm::pixels const& p, std::size_t offset, std::size_t column, T const*, T* a, T* b) const {
-    k.grad_moments_pixels(p, x + offset, dy + offset, center + column, inv + column, epilogue_from(e, column, offset), a, b);
+    k.grad_moments_pixels(p, x + offset, dy + offset, from(n, column), epilogue_from(e, column, offset), a, b);
   }
   void fold_plane(std::size_t channels, T const* lanes, chunk_sums& s) const { k.fold_plane(channels, lanes, s.a, s.b); }
   void fold_pixels(std::size_t channels, std::size_t pitch, T const* a, T const* b, chunk_sums& s) const {

@@ -5,6 +5,7 @@
 #include "op/channel.hpp"
 #include "op/sweep.hpp"
 
+#include <atomic>
 #include <initializer_list>
 #include <string.h>
 
@@ -35,26 +36,39 @@ template <class T> void repeat_for_sublanes(order const& o, T* row) {
     for (std::size_t j = 0; j < c; ++j) row[p * c + j] = row[j];
 }
 
+// Whether a channel of a call needs units (kernels/types.hpp). Whoever sweeps before another thread finds one gets the same bits: units of
+// 1 change none.
+class units_needed {
+ public:
+  void note(bool found) const {
+    if (found) found_.store(true, std::memory_order_relaxed);
+  }
+  explicit operator bool() const { return found_.load(std::memory_order_relaxed); }
+
+ private:
+  mutable std::atomic<bool> found_{false};
+};
+
 // The map y = scale*(x - center) + shift, in double and as the sweeps read it.
 template <class T> struct affine_scratch {
-  affine_map map = {};                                            // [groups][c]
-  T *t_center = nullptr, *t_scale = nullptr, *t_shift = nullptr;  // [groups][width]
+  affine_map map = {};                                                                                  // [groups][c]
+  T *t_center = nullptr, *t_scale = nullptr, *t_shift = nullptr, *t_half = nullptr, *t_unit = nullptr;  // [groups][width]
+  units_needed units;
 
-  affine_scratch() = default;
-
-  affine_scratch(order const& o, arena& memory) {
+  affine_scratch(order const& o, arena& memory, bool wanted = true) {
+    if (!wanted) return;
     std::size_t const statistics = o.shape.statistics(), columns = o.columns();
     map = {memory.take<double>(statistics), memory.take<double>(statistics), memory.take<double>(statistics)};
-    t_center = memory.take<T>(columns);
-    t_scale = memory.take<T>(columns);
-    t_shift = memory.take<T>(columns);
+    for (T** values : {&t_center, &t_scale, &t_shift, &t_half, &t_unit}) *values = memory.take<T>(columns);
   }
 
   void narrow(order const& o, isa const& code, channels const& at, double const* center, double const* scale, double const* shift) const {
     std::size_t const i = at.of_group, row = at.group * o.width(), c = row + at.first;
-    code.of<T>().narrow_affine(at.count, center + i, scale + i, shift + i, t_center + c, t_scale + c, t_shift + c);
-    for (T* values : {t_center, t_scale, t_shift}) repeat_for_sublanes(o, values + row);
+    units.note(code.of<T>().narrow_affine(at.count, center + i, scale + i, shift + i, t_center + c, t_scale + c, t_shift + c, t_half + c,
+                                          t_unit + c));
+    for (T* values : {t_center, t_scale, t_shift, t_half, t_unit}) repeat_for_sublanes(o, values + row);
   }
+  affine_coefficients<T> coefficients() const { return {t_center, t_scale, t_shift, units ? t_half : nullptr, units ? t_unit : nullptr}; }
 };
 
 // What becomes of masked values in the output of a Sweep.
@@ -68,27 +82,24 @@ template <class T> struct masked_output {
 
 // y = scale*(x - center) + shift, and the epilogue, as a Sweep (op/sweep.hpp).
 template <class T> struct affine_sweep : masked_output<T> {
-  affine_coefficients<T> coefficients;
+  affine_scratch<T> const& map;
   T const* x;
   epilogue<T> behind;
   bool stream;
 
   affine_sweep(kernels<T> const& kernels, affine_scratch<T> const& t, void const* in, epilogue<T> const& e, void* out, bool bypass)
       : masked_output<T>{kernels, static_cast<T*>(out)},
-        coefficients{t.t_center, t.t_scale, t.t_shift},
+        map(t),
         x(static_cast<T const*>(in)),
         behind(e),
         stream(bypass && in != out && e.z != out) {}
 
-  affine_coefficients<T> from(std::size_t column) const {
-    return {coefficients.center + column, coefficients.scale + column, coefficients.shift + column};
-  }
   epilogue<T> behind_from(std::size_t offset) const { return {behind.relu, behind.add, behind.add ? behind.z + offset : nullptr}; }
   void planes(renorm::planes const& p, std::size_t offset, std::size_t column) const {
-    this->k.affine_plane(p, x + offset, from(column), behind_from(offset), this->out + offset, stream);
+    this->k.affine_plane(p, x + offset, from(map.coefficients(), column), behind_from(offset), this->out + offset, stream);
   }
   void pixels(renorm::pixels const& p, std::size_t offset, std::size_t column) const {
-    this->k.affine_pixels(p, x + offset, from(column), behind_from(offset), this->out + offset, stream);
+    this->k.affine_pixels(p, x + offset, from(map.coefficients(), column), behind_from(offset), this->out + offset, stream);
   }
   void publish() const { fence(stream); }
 };
