@@ -212,6 +212,7 @@ structs! {
         y: *mut c_void,
         mask: *const c_void,
         z: *const c_void,
+        nonfinite: *mut i64,
     }
 
     /// Arguments of [`renorm_backward`].
@@ -319,6 +320,7 @@ structs! {
         center: *mut f64,
         scale: *mut f64,
         shift: *mut f64,
+        nonfinite: *mut i64,
     }
 
     /// Arguments of [`renorm_apply`].
@@ -388,6 +390,7 @@ structs! {
         scale: *mut c_void,
         folded_weights: *mut c_void,
         folded_bias: *mut c_void,
+        nonfinite: *mut i64,
     }
 }
 

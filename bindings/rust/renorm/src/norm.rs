@@ -151,7 +151,7 @@ impl Options {
         self.with(sys::RENORM_FLAG_CUMULATIVE)
     }
 
-    /// The lower bound of `r`, in `[0, 1]`, instead of `1/rmax`.
+    /// The lower bound of `r`, in `[0, 1]`, instead of `1/rmax`; read by batch renorm.
     #[must_use]
     pub const fn rmin(self, rmin: f64) -> Self {
         Options { rmin, ..self.with(sys::RENORM_FLAG_RMIN) }
@@ -241,8 +241,8 @@ pub struct Norm<T, P = T, R = T> {
 impl<T: Element, P: AtLeast<T>, R: AtLeast<T>> Norm<T, P, R> {
     /// # Errors
     ///
-    /// [`Status::Value`](crate::Status::Value) if an option is out of its range or NaN, [`Status::Overflow`](crate::Status::Overflow) if
-    /// the sizes do not fit the address space.
+    /// [`Status::Value`](crate::Status::Value) if an option that an operation reads is out of its range, or any is NaN;
+    /// [`Status::Overflow`](crate::Status::Overflow) if the sizes do not fit the address space.
     pub fn new(shape: Shape, options: Options) -> Result<Self, Error> {
         // No slice is longer than i64 has numbers, and the library refuses a product that large.
         let extent = |extent: usize| i64::try_from(extent).unwrap_or(i64::MAX);
@@ -270,7 +270,8 @@ impl<T: Element, P: AtLeast<T>, R: AtLeast<T>> Norm<T, P, R> {
             ..Default::default()
         };
         let norm = Norm { desc, elements: PhantomData };
-        norm.workspace_bytes(Op::Train)?;
+        // Each operation checks the options that it reads.
+        Op::ALL.iter().try_for_each(|op| norm.workspace_bytes(*op).map(drop))?;
         Ok(norm)
     }
 

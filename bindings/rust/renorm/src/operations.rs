@@ -538,6 +538,29 @@ macro_rules! masked {
 
 masked! { Train Inference Backward InferenceBackward Moments Apply BackwardReduce BackwardApply }
 
+/// Operations that count the channels in which something is not finite.
+macro_rules! counting {
+    ($($op:ident: $doc:literal;)*) => {
+        $(
+            impl<'a, T: Element, P: AtLeast<T>, R: AtLeast<T>> Call<'a, op::$op, T, P, R> {
+                #[doc = concat!("The number of channels ", $doc)]
+                pub fn nonfinite(mut self, nonfinite: &'a mut i64) -> Self {
+                    self.args.nonfinite = nonfinite;
+                    self
+                }
+            }
+        )*
+    };
+}
+
+counting! {
+    Train: "whose statistics, map from `x` to `y`, or updated running statistics are not finite.";
+    Inference: "whose map from `x` to `y` is not finite, as that of a running variance below `-eps`.";
+    UpdateRunning: "whose updated running statistics are not finite.";
+    Coefficients: "whose map is not finite, as that of a running variance below `-eps`.";
+    Fold: "with a scale or a folded value that is not finite, as those of a running variance below `-eps`.";
+}
+
 impl<'a, T: Element, P: AtLeast<T>, R: AtLeast<T>> Call<'a, op::Train, T, P, R> {
     /// The running statistics, which the correction of batch renorm is taken from and the batch is fed to.
     pub fn running(mut self, running: RunningMut<'a, R>) -> Self {
@@ -551,24 +574,12 @@ impl<'a, T: Element, P: AtLeast<T>, R: AtLeast<T>> Call<'a, op::Train, T, P, R> 
         self.args.num_batches = num_batches;
         self
     }
-
-    /// The number of channels whose statistics, or updated running statistics, are not finite.
-    pub fn nonfinite(mut self, nonfinite: &'a mut i64) -> Self {
-        self.args.nonfinite = nonfinite;
-        self
-    }
 }
 
 impl<'a, T: Element, P: AtLeast<T>, R: AtLeast<T>> Call<'a, op::UpdateRunning, T, P, R> {
     /// As in [`Norm::train`].
     pub fn num_batches(mut self, num_batches: &'a mut i64) -> Self {
         self.args.num_batches = num_batches;
-        self
-    }
-
-    /// As in [`Norm::train`].
-    pub fn nonfinite(mut self, nonfinite: &'a mut i64) -> Self {
-        self.args.nonfinite = nonfinite;
         self
     }
 }
