@@ -76,6 +76,8 @@ operations! {
 pub(crate) enum Extent {
     /// All of a tensor.
     Tensor,
+    /// All of a tensor that the epilogue adds, or of its gradient.
+    Addend,
     /// One for each channel.
     Channels,
     /// One for each set of statistics.
@@ -94,7 +96,7 @@ impl Extent {
     fn of(self, desc: &sys::renorm_desc) -> usize {
         let groups = desc.groups.max(1);
         let elements = match self {
-            Extent::Tensor => desc.n * desc.s * desc.c,
+            Extent::Tensor | Extent::Addend => desc.n * desc.s * desc.c,
             Extent::Channels => desc.c,
             Extent::Groups => groups,
             Extent::GroupChannels => groups * desc.c,
@@ -125,12 +127,12 @@ impl<'a, O: sealed::Operation, T: Element, P: AtLeast<T>, R: AtLeast<T>> Call<'a
     }
 
     pub(crate) fn input<E>(&mut self, name: &'static str, extent: Extent, array: &'a [E]) -> *const E {
-        self.check_length(name, extent, array.len());
+        self.check_array(name, extent, array.len());
         array.as_ptr()
     }
 
     pub(crate) fn output<E>(&mut self, name: &'static str, extent: Extent, array: &'a mut [E]) -> *mut E {
-        self.check_length(name, extent, array.len());
+        self.check_array(name, extent, array.len());
         array.as_mut_ptr()
     }
 
@@ -138,7 +140,11 @@ impl<'a, O: sealed::Operation, T: Element, P: AtLeast<T>, R: AtLeast<T>> Call<'a
         self.desc.mask_kind
     }
 
-    fn check_length(&mut self, name: &'static str, extent: Extent, found: usize) {
+    fn check_array(&mut self, name: &'static str, extent: Extent, found: usize) {
+        let adds = matches!(self.desc.epilogue, sys::RENORM_EPILOGUE_ADD | sys::RENORM_EPILOGUE_ADD_RELU);
+        if matches!(extent, Extent::Addend) && !adds {
+            self.refuse(Error::NoAddition { array: name });
+        }
         let expected = extent.of(self.desc);
         if found != expected {
             self.refuse(Error::Length { array: name, expected, found });
@@ -167,7 +173,8 @@ impl<'a, O: sealed::Operation, T: Element, P: AtLeast<T>, R: AtLeast<T>> Call<'a
     /// # Errors
     ///
     /// [`Error::Length`] if the length of a slice is wrong; [`Error::MaskKind`] if a mask is of another kind than the options
-    /// name; [`Error::Refused`] if the library refuses the call. Nothing has been written then.
+    /// name, [`Error::NoAddition`] if they name no addition of a tensor to add; [`Error::Refused`] if the library refuses the call.
+    /// Nothing has been written then.
     ///
     /// # Panics
     ///

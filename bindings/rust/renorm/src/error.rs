@@ -60,6 +60,9 @@ pub enum Error {
     Length { array: &'static str, expected: usize, found: usize },
     /// A mask was given that is not of the kind of [`Options::mask`](crate::Options::mask), or where that was not said.
     MaskKind,
+    /// `z` or `dz` was given, which only an addition of [`Options::epilogue`](crate::Options::epilogue) reads or writes.
+    #[non_exhaustive]
+    NoAddition { array: &'static str },
 }
 
 impl Error {
@@ -67,7 +70,7 @@ impl Error {
     pub fn status(&self) -> Option<Status> {
         match self {
             Error::Refused { status, .. } => Some(*status),
-            Error::Length { .. } | Error::MaskKind => None,
+            Error::Length { .. } | Error::MaskKind | Error::NoAddition { .. } => None,
         }
     }
 }
@@ -77,6 +80,7 @@ impl fmt::Display for Error {
         match self {
             Error::Refused { message, .. } => f.write_str(message),
             Error::MaskKind => f.write_str("the mask is not of the kind that the options name"),
+            Error::NoAddition { array } => write!(f, "{} is given, but the options name no epilogue that adds", array),
             Error::Length { array, expected, found } => write!(f, "{} has {} elements instead of {}", array, found, expected),
         }
     }

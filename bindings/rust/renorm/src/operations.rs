@@ -434,12 +434,12 @@ setters! {
         d: output [f64; GroupChannels], "Saved for the backward pass of batch renorm; 0 for batch norm.";
         count: output [i64; Groups], "m; one element for each group.";
         m2: output [f64; GroupChannels], "sum((x - mean)^2): with count and mean the [`Moments`] of the batch.";
-        z: input [T; Tensor], "What an [`Epilogue`](crate::Epilogue) adds.";
+        z: input [T; Addend], "What an [`Epilogue`](crate::Epilogue) adds.";
     }
     Inference {
         gamma: input [P; Channels], "Scale; 1 without it.";
         beta: input [P; Channels], "Shift; 0 without it.";
-        z: input [T; Tensor], "What an [`Epilogue`](crate::Epilogue) adds.";
+        z: input [T; Addend], "What an [`Epilogue`](crate::Epilogue) adds.";
     }
     Backward {
         gamma: input [P; Channels], "Scale; 1 without it.";
@@ -449,16 +449,16 @@ setters! {
         dgamma: output [P; Channels], "The gradient of gamma.";
         dbeta: output [P; Channels], "The gradient of beta.";
         beta: input [P; Channels], "That of the forward pass, for a ReLU; 0 without it.";
-        z: input [T; Tensor], "That of the forward pass; needed with [`Epilogue::AddRelu`](crate::Epilogue::AddRelu).";
-        dz: output [T; Tensor], "The gradient of what an [`Epilogue`](crate::Epilogue) adds; needs `dx`.";
+        z: input [T; Addend], "That of the forward pass; needed with [`Epilogue::AddRelu`](crate::Epilogue::AddRelu).";
+        dz: output [T; Addend], "The gradient of what an [`Epilogue`](crate::Epilogue) adds; needs `dx`.";
     }
     InferenceBackward {
         gamma: input [P; Channels], "Scale; 1 without it.";
         dgamma: output [P; Channels], "The gradient of gamma.";
         dbeta: output [P; Channels], "The gradient of beta.";
         beta: input [P; Channels], "That of the forward pass, for a ReLU; 0 without it.";
-        z: input [T; Tensor], "That of the forward pass; needed with [`Epilogue::AddRelu`](crate::Epilogue::AddRelu).";
-        dz: output [T; Tensor], "The gradient of what an [`Epilogue`](crate::Epilogue) adds; needs `dx`.";
+        z: input [T; Addend], "That of the forward pass; needed with [`Epilogue::AddRelu`](crate::Epilogue::AddRelu).";
+        dz: output [T; Addend], "The gradient of what an [`Epilogue`](crate::Epilogue) adds; needs `dx`.";
     }
     Correction {
         r: output [f64; GroupChannels], "1 for batch norm.";
@@ -471,7 +471,7 @@ setters! {
         beta: input [P; Channels], "Shift; 0 without it.";
     }
     Apply {
-        z: input [T; Tensor], "What an [`Epilogue`](crate::Epilogue) adds.";
+        z: input [T; Addend], "What an [`Epilogue`](crate::Epilogue) adds.";
     }
     Fold {
         gamma: input [P; Channels], "Scale; 1 without it.";
@@ -485,7 +485,7 @@ setters! {
         beta: input [P; Channels], "That of the forward pass, for a ReLU; 0 without it.";
         r: input [f64; GroupChannels], "As saved; a ReLU behind batch renorm needs it.";
         d: input [f64; GroupChannels], "As saved; a ReLU behind batch renorm needs it.";
-        z: input [T; Tensor], "That of the forward pass; needed with [`Epilogue::AddRelu`](crate::Epilogue::AddRelu).";
+        z: input [T; Addend], "That of the forward pass; needed with [`Epilogue::AddRelu`](crate::Epilogue::AddRelu).";
     }
     BackwardApply {
         gamma: input [P; Channels], "Scale; 1 without it.";
@@ -495,8 +495,8 @@ setters! {
         dgamma: output [P; Channels], "The gradient of gamma.";
         dbeta: output [P; Channels], "The gradient of beta.";
         beta: input [P; Channels], "That of the forward pass, for a ReLU; 0 without it.";
-        z: input [T; Tensor], "That of the forward pass; needed with [`Epilogue::AddRelu`](crate::Epilogue::AddRelu).";
-        dz: output [T; Tensor], "The gradient of what an [`Epilogue`](crate::Epilogue) adds; needs `dx`.";
+        z: input [T; Addend], "That of the forward pass; needed with [`Epilogue::AddRelu`](crate::Epilogue::AddRelu).";
+        dz: output [T; Addend], "The gradient of what an [`Epilogue`](crate::Epilogue) adds; needs `dx`.";
     }
 }
 

@@ -90,6 +90,12 @@ fn epilogues() {
     let running = Running { mean: &[0.0; 2], var: &[1.0; 2] };
     let without_x = norm(Epilogue::Relu).inference_backward(Gradient::WithoutX { dy: &x, dx: &mut dx }, running).run();
     assert_refused(without_x, Status::Null, "x");
+
+    let relu = norm(Epilogue::Relu);
+    let not_added = |result| assert!(matches!(result, Err(Error::NoAddition { array: "z" | "dz", .. })), "{:?}", result);
+    not_added(relu.train((&x, &mut y)).z(&x).run());
+    not_added(relu.inference((&x, &mut y), running).z(&x).run());
+    not_added(relu.backward(Gradient::Separate { x: &x, dy: &x, dx: &mut dx }, statistics).dz(&mut dz).run());
     assert_eq!((y, dx, dz), ([0.0; 30], [0.0; 30], [0.0; 30]));
 }
 
