@@ -174,6 +174,7 @@ end
     y::Ptr{Tensor}
     mask::Ptr{Mask}
     z::Ptr{Tensor}
+    nonfinite::Ptr{Int64}
 end
 
 @operation RENORM_OP_BACKWARD renorm_backward begin
@@ -260,6 +261,7 @@ end
     center::Ptr{Statistics}
     scale::Ptr{Statistics}
     shift::Ptr{Statistics}
+    nonfinite::Ptr{Int64}
 end
 
 @operation RENORM_OP_APPLY renorm_apply begin
@@ -317,6 +319,7 @@ end
     scale::Ptr{Parameter}
     folded_weights::Ptr{Tensor}
     folded_bias::Ptr{Parameter}
+    nonfinite::Ptr{Int64}
 end
 
 renorm_version() = ccall((:renorm_version, librenorm), UInt32, ())

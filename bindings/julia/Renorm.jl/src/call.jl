@@ -4,12 +4,11 @@ const Element = Union{Float32,Float64}
 
 dtype(::Type{Float32}) = C.RENORM_F32
 dtype(::Type{Float64}) = C.RENORM_F64
-dtype(T::Type) = throw(ArgumentError("elements are Float32 or Float64, not $T"))
 
-# The element type of the first array that is there.
+# The element type of the first array that is there. What is no such array is refused by locate, which knows its name.
 element_type(default) = default
-element_type(default, ::Nothing, others...) = element_type(default, others...)
-element_type(default, array, others...) = eltype(array)
+element_type(default, array::Array{<:Element}, others...) = eltype(array)
+element_type(default, other, others...) = element_type(default, others...)
 
 # Which positions of tensors count.
 const Bytes = Array{<:Union{Bool,UInt8}}  # like a tensor, without the channels: not 0 where a position counts
@@ -65,9 +64,9 @@ const Counter = Base.RefValue{Int64}
 locate(::Type{P}, ::Nothing, problem, name) where {P<:Ptr} = P(0)
 locate(::Type{Ptr{Int64}}, number::Counter, problem, name) = Base.unsafe_convert(Ptr{Int64}, number)
 locate(::Type{Float64}, number::Real, problem, name) = Float64(number)
-locate(::Type{Ptr{C.Parameter}}, values::Vector, problem, name) = per_channel(values, problem.desc.param_dtype, problem, name)
-locate(::Type{Ptr{C.Running}}, values::Vector, problem, name) = per_channel(values, problem.desc.stats_dtype, problem, name)
-function locate(::Type{Ptr{C.Tensor}}, tensor::Array, problem, name)
+locate(::Type{Ptr{C.Parameter}}, values::Vector{<:Element}, problem, name) = per_channel(values, problem.desc.param_dtype, problem, name)
+locate(::Type{Ptr{C.Running}}, values::Vector{<:Element}, problem, name) = per_channel(values, problem.desc.stats_dtype, problem, name)
+function locate(::Type{Ptr{C.Tensor}}, tensor::Array{<:Element}, problem, name)
     dtype(eltype(tensor)) == problem.desc.dtype || wrong_type(name, tensor)
     return sized(tensor, problem.size, name)
 end

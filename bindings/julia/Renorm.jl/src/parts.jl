@@ -104,19 +104,21 @@ Coefficients(channels::Integer, groups::Integer = 1) = Coefficients(statistics_s
 Coefficients(size::Tuple) = Coefficients(zeros(size), ones(size), zeros(size))
 
 """
-    Renorm.coefficients!(coefficients, saved; gamma, beta)
-    Renorm.coefficients!(coefficients, running_mean, running_var; gamma, beta, options...)
+    Renorm.coefficients!(coefficients, saved; gamma, beta, nonfinite)
+    Renorm.coefficients!(coefficients, running_mean, running_var; gamma, beta, nonfinite, options...)
 
-The affine map of training, or of inference. Fills a [`Renorm.Coefficients`](@ref), and returns it.
+The affine map of training, or of inference. Fills a [`Renorm.Coefficients`](@ref), and returns it. `nonfinite`, a `Ref{Int64}(0)`, gets
+the number of channels whose map is not finite, as that of a running variance below `-eps`.
 """
-function coefficients!(to::Coefficients, saved::Saved; gamma = nothing, beta = nothing)
+function coefficients!(to::Coefficients, saved::Saved; gamma = nothing, beta = nothing, nonfinite = nothing)
     problem = Problem(size(to.center, 1), saved.options; parameters = (gamma, beta))
-    arrays = (mean = saved.mean, sigma = saved.sigma, r = saved.r, d = saved.d, gamma = gamma, beta = beta)
+    arrays = (mean = saved.mean, sigma = saved.sigma, r = saved.r, d = saved.d, gamma = gamma, beta = beta, nonfinite = nonfinite)
     return coefficients!(to, problem, arrays)
 end
-function coefficients!(to::Coefficients, running_mean::Vector, running_var::Vector; gamma = nothing, beta = nothing, options...)
+function coefficients!(to::Coefficients, running_mean::Vector, running_var::Vector; gamma = nothing, beta = nothing, nonfinite = nothing,
+                       options...)
     problem = Problem(size(to.center, 1), Options(; options...); parameters = (gamma, beta), running = (running_mean, running_var))
-    arrays = (running_mean = running_mean, running_var = running_var, gamma = gamma, beta = beta)
+    arrays = (running_mean = running_mean, running_var = running_var, gamma = gamma, beta = beta, nonfinite = nonfinite)
     return coefficients!(to, problem, arrays)
 end
 function coefficients!(to::Coefficients, problem::Problem, arrays::NamedTuple)
@@ -125,8 +127,8 @@ function coefficients!(to::Coefficients, problem::Problem, arrays::NamedTuple)
 end
 
 """
-    coefficients = Renorm.coefficients(saved; gamma, beta)
-    coefficients = Renorm.coefficients(running_mean, running_var; gamma, beta, options...)
+    coefficients = Renorm.coefficients(saved; gamma, beta, nonfinite)
+    coefficients = Renorm.coefficients(running_mean, running_var; gamma, beta, nonfinite, options...)
 
 [`Renorm.coefficients!`](@ref) into a new one.
 """
@@ -217,37 +219,52 @@ function backward_apply(dy::Array{T}, x::Array{T}, saved::Saved, sums::Sums; gam
 end
 
 """
-    Renorm.fold!((scale = ..., weights = ..., bias = ...), running_mean, running_var; gamma, beta, weights, bias, options...)
+    Renorm.fold!((scale = ..., weights = ..., bias = ...), running_mean, running_var; gamma, beta, weights, dims, bias, nonfinite,
+                 options...)
 
 [`Renorm.inference`](@ref) folded into the layer before it: `scale = gamma/sigma`, `weights = scale*weights`,
 `bias = scale*(bias - running_mean) + beta`. Writes, and returns, the arrays of its first argument, of which any may be `nothing`;
-`weights` and `bias` there may be those of the layer, the keywords. The output channels of `weights` are the last dimension, as in Flux's
-`Conv`, or with `layout = Renorm.CWHN` the first, as in its `Dense`. Without weights, `y = scale*x + bias` is the map of inference.
+`weights` and `bias` there may be those of the layer, the keywords. Without weights, `y = scale*x + bias` is the map of inference.
+
+- `dims`: the dimension of `weights` that is the output channels. By default the last, as in Flux's `Conv`, or with
+  `layout = Renorm.CWHN` the first, as in its `Dense`. The weights of its `ConvTranspose`, `(W, H, O, I)`, have it last but one:
+  `dims = ndims(weights) - 1`. With several groups each group of a transposed convolution is a call of its own
+- `nonfinite`: a `Ref{Int64}(0)` that gets the number of channels with a scale or a folded value that is not finite, as those of a running
+  variance below `-eps`
 """
 function fold!(folded::NamedTuple{(:scale, :weights, :bias)}, running_mean::Vector{R}, running_var::Vector{R}; gamma = nothing,
-               beta = nothing, weights = nothing, bias = nothing, options...) where {R<:Element}
-    o, c = Options(; options...), length(running_mean)
-    size_of, s = weights === nothing ? ((), 0) : (size(weights), div(length(weights), max(c, 1)))
-    weights === nothing || outputs(weights, o.layout) == c || wrong_size(:weights, weights, "one with $c outputs")
-    problem = Problem(element_type(R, weights), size_of, (1, c, s), o; parameters = (gamma, beta, bias, folded.scale, folded.bias),
-                      running = (running_mean,))
+               beta = nothing, weights = nothing, layout = WHCN, dims = outputs(weights, layout), bias = nothing, nonfinite = nothing,
+               options...) where {R<:Element}
+    c = length(running_mean)
+    size_of, extents = weights === nothing ? ((), (1, c, 0)) : (size(weights), extents_around(dims, weights))
+    extents[2] == c || wrong_size(:weights, weights, "one with $c outputs in dimension $dims")
+    problem = Problem(element_type(R, weights), size_of, extents, Options(; options...);
+                      parameters = (gamma, beta, bias, folded.scale, folded.bias), running = (running_mean,))
     arrays = (gamma = gamma, beta = beta, running_mean = running_mean, running_var = running_var, weights = weights, bias = bias,
-              scale = folded.scale, folded_weights = folded.weights, folded_bias = folded.bias)
+              scale = folded.scale, folded_weights = folded.weights, folded_bias = folded.bias, nonfinite = nonfinite)
     call(C.renorm_fold_args, problem, arrays, nothing, nothing)
     return folded
 end
-outputs(weights, layout) = size(weights, layout == WHCN ? ndims(weights) : 1)
+
+outputs(weights, layout) = layout == WHCN && weights !== nothing ? ndims(weights) : 1
+
+# (n, c, s) of weights whose channels are one dimension: whatever that is, the memory is that of WHCN.
+function extents_around(dims, weights)
+    dims in 1:ndims(weights) || throw(ArgumentError("dims is $dims, not a dimension of weights, which have $(ndims(weights))"))
+    c, s = size(weights, dims), stride(weights, dims)
+    return div(length(weights), max(c * s, 1)), c, s
+end
 
 """
-    (scale, weights, bias) = Renorm.fold(running_mean, running_var; gamma, beta, weights, bias, options...)
+    (scale, weights, bias) = Renorm.fold(running_mean, running_var; gamma, beta, weights, dims, bias, nonfinite, options...)
 
 [`Renorm.fold!`](@ref) into new arrays; `weights` is `nothing` if none are given.
 """
 function fold(running_mean::Vector{R}, running_var::Vector{R}; gamma = nothing, beta = nothing, weights = nothing, bias = nothing,
-              options...) where {R<:Element}
+              keywords...) where {R<:Element}
     P, c = element_type(element_type(R, weights), gamma, beta, bias), length(running_mean)
     folded = (scale = Vector{P}(undef, c), weights = weights === nothing ? nothing : similar(weights), bias = Vector{P}(undef, c))
-    return fold!(folded, running_mean, running_var; gamma = gamma, beta = beta, weights = weights, bias = bias, options...)
+    return fold!(folded, running_mean, running_var; gamma = gamma, beta = beta, weights = weights, bias = bias, keywords...)
 end
 
 """

@@ -37,7 +37,8 @@ statistics. Returns `y`, which may be `x` or `z`. On the calling thread, that is
 - `running_mean`, `running_var`: both or neither; updated. Batch renorm (`renorm = true`) needs them
 - `num_batches`: a `Ref{Int64}(0)` that counts the updates; needed with `cumulative = true`
 - `saved`: a [`Renorm.Saved`](@ref) to fill for [`Renorm.backward!`](@ref)
-- `nonfinite`: a `Ref{Int64}(0)` that gets the number of channels whose statistics are not finite
+- `nonfinite`: a `Ref{Int64}(0)` that gets the number of channels whose statistics, map from `x` to `y`, or updated running statistics
+  are not finite
 - `mask`: which positions count; `y` is 0 at the others. An array of `UInt8` or `Bool` like `x` without the channels, or a
   `Vector{Int64}` with the length of each sample: so many of its first positions count
 - `z`: a tensor that is added to `y`, before the ReLU of `relu = true`
@@ -72,16 +73,18 @@ function train(x::Array{<:Element}; layout = WHCN, groups = 1, keywords...)
 end
 
 """
-    Renorm.inference!(y, x, running_mean, running_var; gamma, beta, mask, z, executor, workspace, options...)
+    Renorm.inference!(y, x, running_mean, running_var; gamma, beta, nonfinite, mask, z, executor, workspace, options...)
 
 `y = gamma*(x - running_mean)/sigma + beta` with `sigma = sqrt(running_var + eps)`, or `running_var` itself with
-`track_sigma = true`. Returns `y`, which may be `x` or `z`. Arrays and keywords are those of [`Renorm.train!`](@ref).
+`track_sigma = true`. Returns `y`, which may be `x` or `z`. Arrays and keywords are those of [`Renorm.train!`](@ref); `nonfinite` gets the
+number of channels whose map from `x` to `y` is not finite, as that of a running variance below `-eps`.
 """
-function inference!(y::Array{T}, x::Array{T}, running_mean, running_var; gamma = nothing, beta = nothing, mask = nothing,
-                    z = nothing, executor = nothing, workspace = nothing, options...) where {T<:Element}
+function inference!(y::Array{T}, x::Array{T}, running_mean, running_var; gamma = nothing, beta = nothing, nonfinite = nothing,
+                    mask = nothing, z = nothing, executor = nothing, workspace = nothing, options...) where {T<:Element}
     problem = Problem(x, Options(; options...); parameters = (gamma, beta), running = (running_mean, running_var), mask = mask,
                       adds = z !== nothing)
-    arrays = (x = x, gamma = gamma, beta = beta, running_mean = running_mean, running_var = running_var, y = y, mask = mask, z = z)
+    arrays = (x = x, gamma = gamma, beta = beta, running_mean = running_mean, running_var = running_var, y = y, nonfinite = nonfinite,
+              mask = mask, z = z)
     call(C.renorm_inference_args, problem, arrays, executor, workspace)
     return y
 end

@@ -2,14 +2,24 @@
 
 using Renorm: C, RenormError
 
-# The status of what is thrown, and the words in which the library says why.
-function refused(call, status, words)
-    thrown = try
+function thrown_by(call)
+    try
         call()
         nothing
     catch e
         e
     end
+end
+
+# What is thrown before the library is called, which names the argument.
+function names(call, kind, argument)
+    thrown = thrown_by(call)
+    @test thrown isa kind && startswith(thrown.msg, "$argument ")
+end
+
+# The status of what is thrown, and the words in which the library says why.
+function refused(call, status, words)
+    thrown = thrown_by(call)
     @test thrown isa RenormError && thrown.status == status
     @test occursin(words, thrown.message) && occursin(words, sprint(showerror, thrown))
 end
@@ -22,11 +32,14 @@ const four = ones(Float32, 4)
     refused(() -> Renorm.train!(y, x; renorm = true), C.RENORM_ERROR_NULL, "running_mean")
     refused(() -> Renorm.inference!(y, x, nothing, four), C.RENORM_ERROR_NULL, "running_mean is NULL")
     refused(() -> Renorm.train!(y, x; cumulative = true), C.RENORM_ERROR_NULL, "num_batches")
+    running = (running_mean = copy(four), running_var = copy(four))
     for (keywords, words) in [((eps = -1,), "eps"), ((eps = NaN,), "eps"), ((eps = Inf,), "eps"), ((momentum = 1.5,), "momentum"),
-                              ((momentum = NaN,), "momentum"), ((rmin = 2,), "rmin"), ((rmin = NaN,), "rmin"), ((rmax = NaN,), "rmax"),
-                              ((dmax = NaN,), "dmax"), ((renorm = true, rmax = 0.5), "rmax"), ((renorm = true, dmax = -1), "dmax")]
-        refused(() -> Renorm.train!(y, x; keywords...), C.RENORM_ERROR_VALUE, words)
+                              ((momentum = NaN,), "momentum"), ((renorm = true, rmin = 2), "rmin"), ((rmin = NaN,), "rmin"),
+                              ((rmax = NaN,), "rmax"), ((dmax = NaN,), "dmax"), ((renorm = true, rmax = 0.5), "rmax"),
+                              ((renorm = true, dmax = -1), "dmax")]
+        refused(() -> Renorm.train!(y, x; running..., keywords...), C.RENORM_ERROR_VALUE, words)
     end
+    @test running == (running_mean = four, running_var = four)
     refused(() -> Renorm.train!(y, x; num_batches = Ref{Int64}(-1), running_mean = copy(four), running_var = copy(four)), C.RENORM_ERROR_VALUE, "num_batches")
     refused(() -> Renorm.ramp(-1), C.RENORM_ERROR_VALUE, "step")
     refused(() -> Renorm.correction(Renorm.Moments(4); sigma_floor = NaN), C.RENORM_ERROR_VALUE, "sigma_floor")
@@ -58,9 +71,9 @@ end
 end
 
 @testset "huge sizes" begin
-    many_channels = Array{Float32}(undef, 0, 2^40, 1)
-    refused(() -> Renorm.train!(many_channels, many_channels), C.RENORM_ERROR_OUT_OF_MEMORY, "no memory")
-    @test_throws OutOfMemoryError Renorm.train!(many_channels, many_channels; workspace = Renorm.Workspace())
+    workspace, huge = Renorm.Workspace(), Renorm.Problem(Float32, (), (1, 2^48, 1), Renorm.Options()).desc
+    @test_throws OutOfMemoryError Renorm.take(workspace, huge, C.RENORM_OP_TRAIN)
+    @test Renorm.train(x; workspace = workspace)[1] == Renorm.train(x)[1]
     too_many = Array{Float32}(undef, 0, 2^58, 1)
     refused(() -> Renorm.train!(too_many, too_many), C.RENORM_ERROR_OVERFLOW, "address space")
     @test_throws Exception Renorm.train(too_many)
@@ -75,10 +88,10 @@ end
     wrong_size(call) = @test_throws DimensionMismatch call()
     wrong_type(call) = @test_throws ArgumentError call()
     for name in (:gamma, :beta, :running_mean, :running_var), length in (0, 3, 5)
-        wrong_size(() -> Renorm.train!(y, x; NamedTuple{(name,)}((ones(Float32, length),))...))
+        names(() -> Renorm.train!(y, x; NamedTuple{(name,)}((ones(Float32, length),))...), DimensionMismatch, name)
     end
     for name in (:gamma, :beta, :running_mean, :running_var), array in (ones(Float16, 4), ones(Int, 4), ones(Float32, 4, 1), 1.0, view(four, :), "gamma")
-        wrong_type(() -> Renorm.train!(y, x; NamedTuple{(name,)}((array,))...))
+        names(() -> Renorm.train!(y, x; NamedTuple{(name,)}((array,))...), ArgumentError, name)
     end
     wrong_type(() -> Renorm.train!(y, x; gamma = four, beta = ones(Float64, 4)))
     wrong_type(() -> Renorm.train!(y, x; running_mean = ones(4), running_var = copy(four)))
@@ -184,9 +197,14 @@ end
 @testset "fold" begin
     mean, var = zeros(Float32, 4), ones(Float32, 4)
     for name in (:gamma, :beta, :bias)
-        @test_throws DimensionMismatch Renorm.fold(mean, var; NamedTuple{(name,)}((ones(Float32, 3),))...)
-        @test_throws ArgumentError Renorm.fold(mean, var; NamedTuple{(name,)}((ones(Int, 4),))...)
+        names(() -> Renorm.fold(mean, var; NamedTuple{(name,)}((ones(Float32, 3),))...), DimensionMismatch, name)
+        names(() -> Renorm.fold(mean, var; NamedTuple{(name,)}((ones(Int, 4),))...), ArgumentError, name)
     end
+    for dims in (0, 3, 1.5)
+        names(() -> Renorm.fold(mean, var; weights = ones(Float32, 4, 4), dims = dims), ArgumentError, :dims)
+    end
+    names(() -> Renorm.fold(mean, var; weights = ones(Float32, 4, 5)), DimensionMismatch, :weights)
+    names(() -> Renorm.fold(mean, var; weights = ones(Int, 4, 4)), ArgumentError, :weights)
     @test_throws DimensionMismatch Renorm.fold(mean, ones(Float32, 3))
     @test_throws ArgumentError Renorm.fold(mean, var; weights = view(ones(Float32, 4, 2), :, :), layout = Renorm.CWHN)
     @test_throws Exception Renorm.fold(mean, var; weights = fill(1.0f0))

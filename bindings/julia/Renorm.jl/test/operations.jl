@@ -259,3 +259,40 @@ end
           (scale = nothing, weights = conv, bias = bias)
     @test (conv, bias) == (want.weights, want.bias)
 end
+
+# With as many inputs as outputs a wrong dimension would go unnoticed but for the values.
+@testset "fold of dimension $dims $T" for T in (Float32, Float64), dims in 1:4
+    mean, var = zeros(T, 4), T[1, 4, 16, 64]
+    weights = pattern(T, 4, 4, 4, 4)
+    scaled = weights .* reshape(T[1, 1/2, 1/4, 1/8], ntuple(d -> d == dims ? 4 : 1, 4))
+    @test Renorm.fold(mean, var; weights = weights, dims = dims, eps = 0).weights == scaled
+    @test Renorm.fold(mean, var; weights = weights, dims = dims, layout = Renorm.CWHN, eps = 0).weights == scaled
+    by_default = dims == 4 ? (layout = Renorm.WHCN,) : dims == 1 ? (layout = Renorm.CWHN,) : (dims = dims,)
+    @test Renorm.fold(mean, var; weights = weights, by_default..., eps = 0).weights == scaled
+end
+
+@testset "a transposed convolution, folded" begin
+    # y[p + q - 1, o] = sum over i of weights[q, o, i]*x[p, i]: Flux's ConvTranspose of one dimension
+    transposed(x, weights, bias) = [bias[o] + sum(weights[q, o, i] * x[t-q+1, i] for q in 1:3, i in 1:4 if 1 <= t - q + 1 <= 5) for t in 1:7, o in 1:4]
+    x, weights, bias = pattern(Float64, 5, 4), pattern(Float64, 3, 4, 4; seed = 3), pattern(Float64, 4; seed = 5)
+    mean, var, gamma, beta = pattern(Float64, 4; seed = 7), [1.0, 4, 16, 64], [1.0, 2, 3, 4], [4.0, 3, 2, 1]
+    y = reshape(transposed(x, weights, bias), 7, 4, 1)
+    folded = Renorm.fold(mean, var; gamma = gamma, beta = beta, weights = weights, bias = bias, dims = ndims(weights) - 1)
+    @test transposed(x, folded.weights, folded.bias) ≈ Renorm.inference(y, mean, var; gamma = gamma, beta = beta)[:, :, 1]
+end
+
+# Channels of a running variance that is finite, below -eps, and -eps.
+@testset "counted as not finite $T" for T in (Float32, Float64)
+    mean, var = ones(T, 3), T[3, -2, -1]
+    counted(call) = (count = Ref{Int64}(-1); (call(count), count[]))
+    y, count = counted(count -> Renorm.inference(fill(T(5), 3, 1), mean, var; nonfinite = count, eps = 1))
+    @test (vec(isfinite.(y)), y[1], count) == ([true, false, false], 2, 2)
+    map, count = counted(count -> Renorm.coefficients(mean, var; nonfinite = count, eps = 1))
+    @test (isfinite.(map.scale), map.scale[1], count) == ([true, false, false], 0.5, 2)
+    saved = Renorm.Saved(3)
+    saved.sigma .= [2, NaN, 0]
+    map, count = counted(count -> Renorm.coefficients(saved; nonfinite = count))
+    @test (map.scale[1], count) == (0.5, 2)
+    folded, count = counted(count -> Renorm.fold(mean, var; nonfinite = count, eps = 1))
+    @test (isfinite.(folded.scale), folded.bias[1], count) == ([true, false, false], -0.5, 2)
+end
