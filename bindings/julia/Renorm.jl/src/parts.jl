@@ -79,7 +79,7 @@ function correction!(saved::Saved, moments::Moments; running_mean = nothing, run
     copyto!(saved.mean, moments.mean)
     copyto!(saved.m2, moments.m2)
     copyto!(saved.count, moments.count)
-    saved.options = options
+    keep(saved, options, nothing, nothing)
     return saved
 end
 
@@ -174,7 +174,7 @@ Fills a [`Renorm.Sums`](@ref), and returns it. `gamma`, `beta` and `z` are read 
 """
 function backward_reduce!(sums::Sums, dy::Array{T}, x::Array{T}, saved::Saved; gamma = nothing, beta = nothing, mask = nothing,
                           z = nothing, executor = nothing, workspace = nothing) where {T<:Element}
-    problem = Problem(x, saved.options; parameters = (gamma, beta), mask = mask, adds = z !== nothing)
+    problem = Problem(x, saved; parameters = (gamma, beta), mask = mask, z = z)
     arrays = (x = x, dy = dy, mean = saved.mean, sigma = saved.sigma, sum_dy = sums.sum_dy, sum_dy_xhat = sums.sum_dy_xhat, mask = mask,
               gamma = gamma, beta = beta, r = saved.r, d = saved.d, z = z)
     call(C.renorm_backward_reduce_args, problem, arrays, executor, workspace)
@@ -197,8 +197,7 @@ backward_reduce(dy::Array{T}, x::Array{T}, saved::Saved; keywords...) where {T<:
 function backward_apply!(dx, dy::Array{T}, x::Array{T}, saved::Saved, sums::Sums; gamma = nothing, beta = nothing, dgamma = nothing,
                          dbeta = nothing, mask = nothing, z = nothing, dz = nothing, executor = nothing,
                          workspace = nothing) where {T<:Element}
-    adds = !(z === dz === nothing)
-    problem = Problem(x, saved.options; parameters = (gamma, beta, dgamma, dbeta), mask = mask, adds = adds)
+    problem = Problem(x, saved; parameters = (gamma, beta, dgamma, dbeta), mask = mask, z = z, dz = dz)
     arrays = (x = x, dy = dy, gamma = gamma, beta = beta, sum_dy = sums.sum_dy, sum_dy_xhat = sums.sum_dy_xhat, dx = dx, dgamma = dgamma,
               dbeta = dbeta, mask = mask, z = z, dz = dz)
     call(C.renorm_backward_apply_args, problem, merge(arrays, statistics(saved)), executor, workspace)

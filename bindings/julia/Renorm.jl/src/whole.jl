@@ -5,7 +5,8 @@
 
 What a forward pass in training leaves for its backward pass: the options, and per channel `mean`, `sigma` (the root), the correction
 `r` and `d` (1 and 0 for batch norm), and `m2 = sum((x - mean)^2)`, as `Float64`; `count` has m, the number of values per channel. With
-groups the arrays are of size `(channels, groups)`, and `count` has an element for each group.
+groups the arrays are of size `(channels, groups)`, and `count` has an element for each group. `masked` and `added` tell whether there was
+a `mask` or a `z`.
 """
 mutable struct Saved{N}
     options::Options
@@ -15,7 +16,10 @@ mutable struct Saved{N}
     d::Array{Float64,N}
     m2::Array{Float64,N}
     count::Vector{Int64}
+    masked::Bool
+    added::Bool
 end
+Saved(options, mean, sigma, r, d, m2, count) = Saved(options, mean, sigma, r, d, m2, count, false, false)
 Saved(channels::Integer, groups::Integer = 1) = Saved(statistics_size(channels, groups))
 Saved(size::Tuple) = Saved(Options(), zeros(size), ones(size), ones(size), zeros(size), zeros(size), zeros(Int64, groups_of(size)))
 
@@ -23,8 +27,20 @@ results(::Nothing) = NamedTuple()
 results(saved::Saved) = merge(statistics(saved), (m2 = saved.m2,))
 statistics(saved::Saved) = (mean = saved.mean, sigma = saved.sigma, r = saved.r, d = saved.d, count = saved.count)
 
-keep(::Nothing, options) = nothing
-keep(saved::Saved, options) = saved.options = options
+keep(::Nothing, options, mask, z) = nothing
+function keep(saved::Saved, options, mask, z)
+    saved.options, saved.masked, saved.added = options, mask !== nothing, z !== nothing
+    return nothing
+end
+
+# Of a backward pass, which has to have the mask of the forward pass, and behind a ReLU its z.
+function Problem(x::Array, saved::Saved; parameters, mask, z, dz = nothing)
+    saved.masked && mask === nothing && missing_of_forward(:mask)
+    saved.added && saved.options.relu && z === nothing && missing_of_forward(:z)
+    return Problem(x, saved.options; parameters = parameters, mask = mask, adds = !(z === dz === nothing))
+end
+
+@noinline missing_of_forward(name) = throw(ArgumentError("$name is missing: the forward pass had one"))
 
 """
     Renorm.train!(y, x; gamma, beta, running_mean, running_var, num_batches, saved, nonfinite, mask, z, executor, workspace, options...)
@@ -57,7 +73,7 @@ function train!(y::Array{T}, x::Array{T}; gamma = nothing, beta = nothing, runni
     arrays = (x = x, gamma = gamma, beta = beta, running_mean = running_mean, running_var = running_var, num_batches = num_batches,
               y = y, nonfinite = nonfinite, mask = mask, z = z)
     call(C.renorm_train_args, problem, merge(arrays, results(saved)), executor, workspace)
-    keep(saved, options)
+    keep(saved, options, mask, z)
     return y
 end
 
@@ -105,8 +121,7 @@ Backward of [`Renorm.train!`](@ref), with the options that it left in `saved` an
 """
 function backward!(dx, dy::Array{T}, x::Array{T}, saved::Saved; gamma = nothing, beta = nothing, dgamma = nothing, dbeta = nothing,
                    mask = nothing, z = nothing, dz = nothing, executor = nothing, workspace = nothing) where {T<:Element}
-    adds = !(z === dz === nothing)
-    problem = Problem(x, saved.options; parameters = (gamma, beta, dgamma, dbeta), mask = mask, adds = adds)
+    problem = Problem(x, saved; parameters = (gamma, beta, dgamma, dbeta), mask = mask, z = z, dz = dz)
     arrays = (x = x, dy = dy, gamma = gamma, beta = beta, dx = dx, dgamma = dgamma, dbeta = dbeta, mask = mask, z = z, dz = dz)
     call(C.renorm_backward_args, problem, merge(arrays, statistics(saved)), executor, workspace)
     return dx

@@ -175,7 +175,7 @@ end
 @testset "epilogues" begin
     _, saved = Renorm.train(x; relu = true, z = x)
     refused(() -> Renorm.backward!(nothing, x, x, saved; z = x, dz = copy(x)), C.RENORM_ERROR_NULL, "args->dx")
-    refused(() -> Renorm.backward!(copy(x), x, x, saved; dz = copy(x)), C.RENORM_ERROR_NULL, "args->z")
+    names(() -> Renorm.backward!(copy(x), x, x, saved; dz = copy(x)), ArgumentError, :z)
     dx = copy(x)
     refused(() -> Renorm.backward!(dx, x, x, saved; z = x, dz = dx), C.RENORM_ERROR_ALIAS, "args->dz overlaps args->dx")
     mean, var = zeros(Float32, 4), ones(Float32, 4)
@@ -192,6 +192,19 @@ end
         @test_throws ArgumentError call(view(x, :, :, :))
         @test_throws ArgumentError call(1)
     end
+end
+
+@testset "a mask or z that only the forward pass had" begin
+    for (name, given) in ((:mask, (mask = ones(UInt8, 3, 2),)), (:z, (z = x, relu = true)))
+        _, saved = Renorm.train(x; given...)
+        names(() -> Renorm.backward(x, x, saved), ArgumentError, name)
+        names(() -> Renorm.backward_reduce(x, x, saved), ArgumentError, name)
+        names(() -> Renorm.backward_apply(x, x, saved, Renorm.Sums(4)), ArgumentError, name)
+        Renorm.train!(copy(x), x; saved = saved)
+        Renorm.backward(x, x, saved)
+    end
+    _, saved = Renorm.train(x; z = x)
+    @test length(Renorm.backward(x, x, saved)) == 3 # dy is dz
 end
 
 @testset "fold" begin
