@@ -8,17 +8,8 @@ folder=$(cd "$1" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-mirror=$(sed -n 's/^URIs: *\([^ ]*\).*/\1/p; s/^deb  *\(\[[^]]*\] *\)\{0,1\}\([^ ]*\) .*/\2/p' \
-  /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null | head -n 1)
-mkdir -p "$work/lists/partial" "$work/archives/partial"
-: >"$work/status" # as if nothing were installed
-echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror:-http://deb.debian.org/debian} bullseye main" >"$work/sources"
-apt() {
-  apt-get -qq -o Dir::Etc::sourcelist="$work/sources" -o Dir::Etc::sourceparts=/dev/null -o Dir::Etc::preferencesparts=/dev/null \
-    -o Dir::State::lists="$work/lists" -o Dir::State::status="$work/status" -o Dir::Cache="$work" -o APT::Sandbox::User= \
-    -o Debug::NoLocking=1 "$@"
-}
-apt update
+. "$(dirname "$0")/other_debian.sh"
+other_debian bullseye "$(dpkg --print-architecture)"
 apt install --no-install-recommends --download-only -y julia
 rm "$work"/archives/libc6_*.deb
 for package in "$work"/archives/*.deb; do dpkg-deb -x "$package" "$folder"; done
