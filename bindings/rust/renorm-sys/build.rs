@@ -1,78 +1,78 @@
-//! Finds librenorm with pkg-config, or builds it with cmake where the feature `vendored` asks for that.
+//! Finds librenorm with pkg-config, or builds it with cmake where the feature `vendored` asks for that; by the crates made for it, which
+//! know the target, its compiler, and what the environment says of both.
 
 use std::env;
-use std::path::PathBuf;
-use std::process::{exit, Command};
-
-/// The library this crate declares: its structs, constants and functions are all there from this version on.
-const VERSION: &str = "0.1.0";
+#[cfg(feature = "vendored")]
+use std::{fs, path::Path};
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-env-changed=DOCS_RS");
     // Documentation is made without linking, on a machine that has neither the library nor a way to build it.
-    if env::var_os("DOCS_RS").is_some() {
-        return;
-    }
-    if env::var_os("CARGO_FEATURE_VENDORED").is_some() {
-        build_vendored();
-    } else {
-        link_installed();
+    if env::var_os("DOCS_RS").is_none() {
+        link();
     }
 }
 
-fn link_installed() {
-    for variable in ["PKG_CONFIG", "PKG_CONFIG_PATH", "PKG_CONFIG_LIBDIR"] {
-        println!("cargo:rerun-if-env-changed={}", variable);
-    }
-    let program = env::var("PKG_CONFIG").unwrap_or_else(|_| "pkg-config".into());
-    let ask = |question: &str| run(Command::new(&program).args([question, "renorm"]));
-    ask(&format!("--atleast-version={}", VERSION));
-    println!("cargo:include={}", ask("--variable=includedir").trim_end());
-    println!("cargo:rustc-link-search=native={}", ask("--variable=libdir").trim_end());
-    println!("cargo:rustc-link-lib=renorm");
+#[cfg(not(feature = "vendored"))]
+fn link() {
+    /// The library this crate declares: its structs, constants and functions are all there from this version on.
+    const VERSION: &str = "0.1.0";
+
+    let library = pkg_config::Config::new().atleast_version(VERSION).probe("renorm").unwrap_or_else(|error| {
+        eprintln!("{}", error);
+        eprintln!(
+            "librenorm {} or later is needed: set PKG_CONFIG_PATH to the folder of its renorm.pc, or use the feature `vendored`, \
+             which builds it and needs cmake, a C++ compiler and xsimd",
+            VERSION
+        );
+        std::process::exit(1)
+    });
+    println!("cargo:include={}", library.include_paths[0].display());
 }
 
-fn build_vendored() {
-    let sources = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("vendor");
-    let build = PathBuf::from(env::var_os("OUT_DIR").unwrap()).join("build");
+#[cfg(feature = "vendored")]
+fn link() {
+    let sources = Path::new(&cargo("CARGO_MANIFEST_DIR")).join("vendor");
     for part in ["CMakeLists.txt", "capi", "cmake", "include", "src"] {
         println!("cargo:rerun-if-changed={}", sources.join(part).display());
     }
-    run(Command::new("cmake").arg("-S").arg(&sources).arg("-B").arg(&build).args([
-        "-DCMAKE_BUILD_TYPE=Release",
-        "-DRENORM_BUILD_TESTS=OFF",
-        "-DRENORM_BUILD_BENCH=OFF",
-        "-DRENORM_BUILD_EXAMPLES=OFF",
-        "-DRENORM_OPENMP=OFF",
-    ]));
-    let jobs = env::var("NUM_JOBS").unwrap_or_else(|_| "1".into());
-    run(Command::new("cmake").arg("--build").arg(&build).args(["--target", "renorm_static", "--parallel", &jobs]));
-    println!("cargo:include={}", sources.join("include").display());
-    println!("cargo:rustc-link-search=native={}", build.display());
+    rebuild_for_another_compiler();
+    // What another compiler left would make cmake forget the options below.
+    let _ = fs::remove_dir_all(Path::new(&cargo("OUT_DIR")).join("build"));
+
+    let mut library = cmake::Config::new(&sources);
+    for part in ["RENORM_BUILD_TESTS", "RENORM_BUILD_BENCH", "RENORM_BUILD_EXAMPLES", "RENORM_OPENMP"] {
+        library.define(part, "OFF");
+    }
+    // cmake compiles for the system that it runs on unless told otherwise, whatever the compiler.
+    if cargo("TARGET") != cargo("HOST") && cargo("CARGO_CFG_TARGET_OS") == "linux" {
+        library.define("CMAKE_SYSTEM_NAME", "Linux").define("CMAKE_SYSTEM_PROCESSOR", cargo("CARGO_CFG_TARGET_ARCH"));
+    }
+    let built = library.profile("Release").build_target("renorm_static").build();
+    println!("cargo:rustc-link-search=native={}", built.join("build").display());
     println!("cargo:rustc-link-lib=static=renorm");
     println!("cargo:rustc-link-lib=m");
+    println!("cargo:include={}", sources.join("include").display());
 }
 
-/// What the command prints; where it fails, so does the build, with its messages.
-fn run(command: &mut Command) -> String {
-    match command.output() {
-        Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).into_owned(),
-        Ok(output) => {
-            eprintln!("{}", String::from_utf8_lossy(&output.stdout));
-            eprintln!("{}", String::from_utf8_lossy(&output.stderr));
-            fail(&format!("{:?}: {}", command, output.status))
+/// Names the variables in which the crate `cc` looks for a compiler and its flags.
+#[cfg(feature = "vendored")]
+fn rebuild_for_another_compiler() {
+    let target = cargo("TARGET");
+    for tool in ["CC", "CXX", "CFLAGS", "CXXFLAGS"] {
+        println!("cargo:rerun-if-env-changed={}", tool);
+        for kind in ["HOST", "TARGET"] {
+            println!("cargo:rerun-if-env-changed={}_{}", kind, tool);
         }
-        Err(error) => fail(&format!("{:?}: {}", command, error)),
+        for target in [&target, &target.replace('-', "_")] {
+            println!("cargo:rerun-if-env-changed={}_{}", tool, target);
+        }
     }
 }
 
-fn fail(reason: &str) -> ! {
-    eprintln!("{}", reason);
-    eprintln!(
-        "librenorm {} or later is needed: set PKG_CONFIG_PATH to the folder of its renorm.pc, or use the feature `vendored`, \
-         which builds it and needs cmake, a C++ compiler and xsimd",
-        VERSION
-    );
-    exit(1)
+/// A variable that cargo sets.
+#[cfg(feature = "vendored")]
+fn cargo(name: &str) -> String {
+    env::var(name).unwrap()
 }

@@ -385,7 +385,8 @@ impl<T: Element, P: AtLeast<T>, R: AtLeast<T>> Norm<T, P, R> {
     }
 
     /// Folds [`inference`](Self::inference) into the layer before it: `scale = gamma/sigma`, `folded_weights = scale*weights`,
-    /// `folded_bias = scale*(bias - mean) + beta`. The weights are a tensor whose channels are the output channels of the layer.
+    /// `folded_bias = scale*(bias - mean) + beta`. The weights are a tensor whose channels are the output channels of the layer: those of
+    /// a transposed convolution, `[i][o][h][w]`, have `Shape::nchw(i, o, h*w)`.
     ///
     /// ```
     /// use renorm::{Norm, Options, Running, Shape};
