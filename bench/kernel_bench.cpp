@@ -85,25 +85,13 @@ template <class T> auto grad_moments_pixels(kernels<T> const& k, arrays<T>& a, r
 
 template <class T> auto fold_plane(kernels<T> const& k, arrays<T>& a, channel_count c) {
   return job{c.n * (2 * lanes<T> * sizeof(T) + 2 * sizeof(double)),
-             [&k, &a, c] { k.fold_plane(c.n, a.lane_sums.data(), a.d_out[0].data(), a.d_out[1].data()); }};
+             [&k, &a, c] { k.fold_plane(c.n, a.lane_sums.data(), a.d_out[0].data(), a.d_out[1].data(), nullptr); }};
 }
 
 template <class T> auto fold_pixels(kernels<T> const& k, arrays<T>& a, channel_count c) {
   return job{c.n * 2 * (sublanes_of_pixels * sizeof(T) + sizeof(double)), [&k, &a, c] {
                T const *const sum_a = a.lane_sums.data(), *const sum_b = sum_a + sublanes_of_pixels * c.n;
-               k.fold_pixels(c.n, sublanes_of_pixels, c.n, sum_a, sum_b, a.d_out[0].data(), a.d_out[1].data());
-             }};
-}
-
-template <class T> auto fold_moments_plane(kernels<T> const& k, arrays<T>& a, channel_count c) {
-  return job{c.n * (2 * lanes<T> * sizeof(T) + 3 * sizeof(double)),
-             [&k, &a, c] { k.fold_moments_plane(c.n, a.lane_sums.data(), a.d_out[0].data(), a.d_out[1].data(), a.d_out[2].data()); }};
-}
-
-template <class T> auto fold_moments_pixels(kernels<T> const& k, arrays<T>& a, channel_count c) {
-  return job{c.n * (2 * sublanes_of_pixels * sizeof(T) + 3 * sizeof(double)), [&k, &a, c] {
-               T const *const sum_a = a.lane_sums.data(), *const sum_b = sum_a + sublanes_of_pixels * c.n;
-               k.fold_moments_pixels(c.n, sublanes_of_pixels, c.n, sum_a, sum_b, a.d_out[0].data(), a.d_out[1].data(), a.d_out[2].data());
+               k.fold_pixels(c.n, sublanes_of_pixels, c.n, sum_a, sum_b, a.d_out[0].data(), a.d_out[1].data(), nullptr);
              }};
 }
 
@@ -173,8 +161,9 @@ template <class T> auto settle_grad(kernels<T> const& k, arrays<T>& a, channel_c
 using doubles = arrays<double>;
 
 auto merge(channel_kernels const& k, doubles& a, channel_count c) {
-  return job{c.n * 6 * sizeof(double),
-             [&k, &a, c] { k.merge(c.n, 100, values_per_channel, a.d_out[0].data(), a.d_out[1].data(), a.in.data(), a.squares.data()); }};
+  return job{c.n * 6 * sizeof(double), [&k, &a, c] {
+               k.merge(c.n, true, 100, values_per_channel, a.d_out[0].data(), a.d_out[1].data(), a.in.data(), a.squares.data());
+             }};
 }
 
 auto carry_means(channel_kernels const& k, doubles& a, channel_count c) {

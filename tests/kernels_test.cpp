@@ -167,27 +167,25 @@ template <class T> written grad_moments_pixels(table<T> const& k, grid_of<T> con
 }
 template <class T> written fold_plane(table<T> const& k, grid_of<T> const& d) {
   auto sums = d.input(d.g.length * 2 * renorm::lanes<T>, 1);
-  auto a = d.wide_output(d.g.length), b = d.wide_output(d.g.length);
-  k.fold_plane(d.g.length, sums, a, b);
-  return written() << a << b;
+  written all;
+  for (bool const exactly : {false, true}) {
+    auto a = d.wide_output(d.g.length), b = d.wide_output(d.g.length), low = d.wide_output(d.g.length);
+    k.fold_plane(d.g.length, sums, a, b, exactly ? low.data() : nullptr);
+    all << a << b;
+    if (exactly) all << low;
+  }
+  return all;
 }
 template <class T> written fold_pixels(table<T> const& k, grid_of<T> const& d) {
   auto sum_a = d.input(d.values(), 1), sum_b = d.input(d.values(), 2);
-  auto a = d.wide_output(d.g.length), b = d.wide_output(d.g.length);
-  k.fold_pixels(d.g.length, d.g.samples * d.g.channels, d.g.length, sum_a, sum_b, a, b);
-  return written() << a << b;
-}
-template <class T> written fold_moments_plane(table<T> const& k, grid_of<T> const& d) {
-  auto sums = d.input(d.g.length * 2 * renorm::lanes<T>, 1);
-  auto a = d.wide_output(d.g.length), low = d.wide_output(d.g.length), b = d.wide_output(d.g.length);
-  k.fold_moments_plane(d.g.length, sums, a, low, b);
-  return written() << a << low << b;
-}
-template <class T> written fold_moments_pixels(table<T> const& k, grid_of<T> const& d) {
-  auto sum_a = d.input(d.values(), 1), sum_b = d.input(d.values(), 2);
-  auto a = d.wide_output(d.g.length), low = d.wide_output(d.g.length), b = d.wide_output(d.g.length);
-  k.fold_moments_pixels(d.g.length, d.g.samples * d.g.channels, d.g.length, sum_a, sum_b, a, low, b);
-  return written() << a << low << b;
+  written all;
+  for (bool const exactly : {false, true}) {
+    auto a = d.wide_output(d.g.length), b = d.wide_output(d.g.length), low = d.wide_output(d.g.length);
+    k.fold_pixels(d.g.length, d.g.samples * d.g.channels, d.g.length, sum_a, sum_b, a, b, exactly ? low.data() : nullptr);
+    all << a << b;
+    if (exactly) all << low;
+  }
+  return all;
 }
 template <class T> written settle_moments(table<T> const& k, grid_of<T> const& d) {
   auto pivot = d.input(d.g.length, 1);
@@ -316,8 +314,8 @@ template <class T> written merge(channel_table const& k, grid_of<T> const& d) {
   auto other = d.wide(d.g.length, 3), other_m2 = d.wide_positive(d.g.length, 4);
   auto sum = d.wide(d.g.length, 1), m2 = d.wide_positive(d.g.length, 2), far_sum = d.wide(d.g.length, 1);
   auto far_m2 = with_roots(d.wide_positive(d.g.length, 2));
-  k.merge(d.g.length, 3, 5, sum, m2, other, other_m2);
-  k.merge(d.g.length, 3, 5, far_sum, far_m2, other, other_m2);
+  k.merge(d.g.length, true, 3, 5, sum, m2, other, other_m2);
+  k.merge(d.g.length, false, 3, 5, far_sum, far_m2, other, other_m2);
   return written() << sum << m2 << far_sum << far_m2;
 }
 template <class T> written carry_means(channel_table const& k, grid_of<T> const& d) {

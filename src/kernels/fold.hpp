@@ -25,68 +25,41 @@ template <class V> RENORM_INLINE double fold_lanes(typename V::value const* p) {
   return fold(r[0]);
 }
 
-// The same, and what was lost on the way: nothing where lanes are float. The losses are added one after the other.
-template <class V> RENORM_INLINE double fold_lanes(float const* p, double& low) {
-  low = 0;
-  return fold_lanes<V>(p);
-}
-template <class V> RENORM_INLINE double fold_lanes(double const* p, double& low) {
-  double r[lanes<double>], lost[lanes<double> / 2] = {};
-  RENORM_UNROLL for (std::size_t n = lanes<double> / 2, i = 0; i < n; ++i) r[i] = add_exactly(p[i], p[i + n], lost[i]);
-  for (std::size_t n = lanes<double> / 4; n > 0; n /= 2) {
+// The same, and what was lost on the way: the losses are added one after the other.
+template <class T> double fold_exactly(T const* p, double& low) {
+  constexpr std::size_t half = lanes<T> / 2;
+  double r[half], lost[half] = {};
+  for (std::size_t i = 0; i < half; ++i) r[i] = add_exactly<double>(p[i], p[i + half], lost[i]);
+  for (std::size_t n = half / 2; n > 0; n /= 2)
     for (std::size_t i = 0; i < n; ++i) {
       r[i] = add_exactly(r[i], r[i + n], lost[i]);
       lost[i] = lost[i] + lost[i + n];
     }
-  }
   low = lost[0];
   return r[0];
 }
 
-template <class V, class T = typename V::value> void fold_plane(std::size_t channels, T const* sums, double* a, double* b) {
+// low: what a loses, where that is wanted.
+template <class V, class T = typename V::value> void fold_plane(std::size_t channels, T const* sums, double* a, double* b, double* low) {
   for (std::size_t c = 0; c < channels; ++c, sums += 2 * lanes<T>) {
-    a[c] = fold_lanes<V>(sums);
-    b[c] = fold_lanes<V>(sums + lanes<T>);
-  }
-}
-
-// The same with what the sums of the first lanes lose, which double lanes do.
-template <class V, class T = typename V::value>
-void fold_moments_plane(std::size_t channels, T const* sums, double* a, double* low, double* b) {
-  for (std::size_t c = 0; c < channels; ++c, sums += 2 * lanes<T>) {
-    a[c] = fold_lanes<V>(sums, low[c]);
+    a[c] = low == nullptr ? fold_lanes<V>(sums) : fold_exactly(sums, low[c]);
     b[c] = fold_lanes<V>(sums + lanes<T>);
   }
 }
 
 // Sub-lane p of channel c is column p*pitch + c; sub-lanes add up in order.
-template <class V, class T = typename V::value>
-void fold_pixels(std::size_t channels, std::size_t sublanes, std::size_t pitch, T const* sum_a, T const* sum_b, double* a, double* b) {
-  sweep<vec<double>>(channels, [&](std::size_t c, auto k) RENORM_LAMBDA {
-    vec<double> va = load_wide(sum_a + c, k), vb = load_wide(sum_b + c, k);
-    for (std::size_t p = 1; p < sublanes; ++p) {
-      va = va + load_wide(sum_a + p * pitch + c, k);
-      vb = vb + load_wide(sum_b + p * pitch + c, k);
-    }
-    va.store(a + c, k);
-    vb.store(b + c, k);
-  });
-}
-
-template <class V, class T = typename V::value> void fold_moments_pixels(std::size_t channels, std::size_t sublanes, std::size_t pitch,
-                                                                         T const* sum_a, T const* sum_b, double* a, double* low,
-                                                                         double* b) {
+template <class V, class T = typename V::value> void fold_pixels(std::size_t channels, std::size_t sublanes, std::size_t pitch,
+                                                                 T const* sum_a, T const* sum_b, double* a, double* b, double* low) {
   sweep<vec<double>>(channels, [&](std::size_t c, auto k) RENORM_LAMBDA {
     vec<double> va = load_wide(sum_a + c, k), vb = load_wide(sum_b + c, k), lost = wide(0);
     for (std::size_t p = 1; p < sublanes; ++p) {
       vec<double> const more = load_wide(sum_a + p * pitch + c, k);
-      if constexpr (sizeof(T) == sizeof(double)) va = add_exactly(va, more, lost);
-      else va = va + more;
+      va = low == nullptr ? va + more : add_exactly(va, more, lost);
       vb = vb + load_wide(sum_b + p * pitch + c, k);
     }
     va.store(a + c, k);
-    lost.store(low + c, k);
     vb.store(b + c, k);
+    store_if(low, c, k, lost);
   });
 }
 

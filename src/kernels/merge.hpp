@@ -21,8 +21,8 @@ template <class K> void merge_beyond(double count, double other_count, double* s
   }
 }
 
-// As kernels/carried.hpp has them. Both counts > 0.
-void merge(std::size_t channels, double count, double other_count, double* sum, double* m2, double const* other_sum,
+// As kernels/carried.hpp has them. Both counts > 0. Of floats nothing is beyond double.
+void merge(std::size_t channels, bool of_floats, double count, double other_count, double* sum, double* m2, double const* other_sum,
            double const* other_m2) {
   double const total = count + other_count;
   vec<double> const share = wide(1 / count), other_share = wide(1 / other_count), spread = wide(count * (other_count / total));
@@ -30,16 +30,18 @@ void merge(std::size_t channels, double count, double other_count, double* sum, 
   sweep<vec<double>>(channels, [&](std::size_t c, auto k) RENORM_LAMBDA {
     vec<double> const s = load_wide(sum + c, k), q = load_wide(m2 + c, k);
     vec<double> const other_s = load_wide(other_sum + c, k), other_q = load_wide(other_m2 + c, k);
-    vec<double> const delta = other_s * other_share - s * share, distance = delta * delta;
+    vec<double> const delta = fma(other_s, other_share, no - s * share), distance = delta * delta;
     vec<double> const merged_s = s + other_s, merged_q = fma(distance, spread, q + other_q);
-    // Squares that lost digits, an overflow, or a part that was beyond double already.
-    vec<double> beyond = select(merged_q < least, select(delta < no, yes, select(no < delta, yes, no)), no);
-    beyond = select(inf <= merged_q, yes, select(q < no, yes, select(other_q < no, yes, beyond)));
-    beyond = select(inf <= merged_s, yes, select(merged_s <= no - inf, yes, beyond));
-    beyond = used_lanes(select(q <= q, select(other_q <= other_q, beyond, no), no), k);  // of values that are finite
-    if (any(no < beyond)) {
-      merge_beyond(count, other_count, sum + c, m2 + c, other_sum + c, other_m2 + c, merged_q, beyond, k);
-      return;
+    if (!of_floats) {
+      // Squares that lost digits, an overflow, or a part that was beyond double already.
+      vec<double> beyond = select(merged_q < least, select(delta < no, yes, select(no < delta, yes, no)), no);
+      beyond = select(inf <= merged_q, yes, select(q < no, yes, select(other_q < no, yes, beyond)));
+      beyond = select(inf <= merged_s, yes, select(merged_s <= no - inf, yes, beyond));
+      beyond = used_lanes(select(q <= q, select(other_q <= other_q, beyond, no), no), k);  // of values that are finite
+      if (any(no < beyond)) {
+        merge_beyond(count, other_count, sum + c, m2 + c, other_sum + c, other_m2 + c, merged_q, beyond, k);
+        return;
+      }
     }
     merged_s.store(sum + c, k);
     merged_q.store(m2 + c, k);

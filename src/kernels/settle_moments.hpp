@@ -16,8 +16,8 @@ template <class T> inline constexpr double untiny = sizeof(T) == sizeof(float) ?
 inline constexpr double cancelled = 0.9;
 
 // Writes the sum and m2, and what is to be done about them. Returns whether there is anything. What is not finite stays that. The sum
-// takes back the shift with one rounding, none for exact data; low is what S lost (fold.hpp), and tiny whether underflow counts. Decided
-// per channel, so that a neighbour's bits do not change.
+// takes back the shift with one rounding, none for exact data; low is what S lost of doubles (fold.hpp), and tiny whether underflow counts.
+// Decided per channel, so that a neighbour's bits do not change.
 template <class V, class T = typename V::value> bool settle_moments(std::size_t channels, double count, bool tiny, T const* pivot,
                                                                     double const* shifted, double const* low, double const* squares,
                                                                     double* sum, double* m2, double* verdict) {
@@ -31,8 +31,11 @@ template <class V, class T = typename V::value> bool settle_moments(std::size_t 
     vec<double> const size = select(p < no, no - p, p);
     v = select(q < least, tiny ? select(size < equal, wide(magnify), no) : no, v);
     v = select(inf <= q, wide(shrink), v);
-    vec<double> const total = fma(wide(count), p, s) + load_wide(low + c, k);
-    if constexpr (sizeof(T) == sizeof(double)) v = select(inf <= select(total < no, no - total, total), wide(shrink), v);
+    vec<double> total = fma(wide(count), p, s);
+    if constexpr (sizeof(T) == sizeof(double)) {
+      total = total + load_wide(low + c, k);
+      v = select(inf <= select(total < no, no - total, total), wide(shrink), v);
+    }
     v = used_lanes(v, k);
     total.store(sum + c, k);
     select(rest < no, no, rest).store(m2 + c, k);

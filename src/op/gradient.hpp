@@ -23,9 +23,9 @@ template <class T> struct grad_sums {
   void pixels(renorm::pixels const& p, std::size_t offset, std::size_t column, T const*, T* a, T* b) const {
     k.grad_moments_pixels(p, x + offset, dy + offset, from(n, column), epilogue_from(e, column, offset), a, b);
   }
-  void fold_plane(std::size_t channels, T const* lanes, chunk_sums& s) const { k.fold_plane(channels, lanes, s.a, s.b); }
+  void fold_plane(std::size_t channels, T const* lanes, chunk_sums& s) const { k.fold_plane(channels, lanes, s.a, s.b, nullptr); }
   void fold_pixels(std::size_t channels, std::size_t pitch, T const* a, T const* b, chunk_sums& s) const {
-    k.fold_pixels(channels, o.sublanes, pitch, a, b, s.a, s.b);
+    k.fold_pixels(channels, o.sublanes, pitch, a, b, s.a, s.b, nullptr);
   }
   template <class Repeat> void settle(std::size_t, double, T const*, chunk_sums&, Repeat const&) const {}
   void join(std::size_t channels, std::size_t, std::size_t, double* a, double* b, double const* other_a, double const* other_b) const {

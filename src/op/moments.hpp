@@ -37,9 +37,10 @@ template <class T> struct moments_sums {
   void pixels(renorm::pixels const& p, std::size_t offset, std::size_t, T const* shift, T* a, T* b) const {
     k.moments_pixels(p, x + offset, shift, nullptr, a, b);
   }
-  void fold_plane(std::size_t channels, T const* lanes, chunk_sums& s) const { k.fold_moments_plane(channels, lanes, s.a, s.low, s.b); }
+  // Float lanes lose nothing.
+  void fold_plane(std::size_t channels, T const* lanes, chunk_sums& s) const { k.fold_plane(channels, lanes, s.a, s.b, low_of(s)); }
   void fold_pixels(std::size_t channels, std::size_t pitch, T const* a, T const* b, chunk_sums& s) const {
-    k.fold_moments_pixels(channels, o.sublanes, pitch, a, b, s.a, s.low, s.b);
+    k.fold_pixels(channels, o.sublanes, pitch, a, b, s.a, s.b, low_of(s));
   }
 
   // The same around other pivots and in other units.
@@ -69,13 +70,16 @@ template <class T> struct moments_sums {
 
   void join(std::size_t channels, std::size_t count, std::size_t other_count, double* sum, double* m2, double const* other_sum,
             double const* other_m2) const {
-    algebra.merge(channels, static_cast<double>(count), static_cast<double>(other_count), sum, m2, other_sum, other_m2);
+    algebra.merge(channels, sizeof(T) == sizeof(float), static_cast<double>(count), static_cast<double>(other_count), sum, m2, other_sum,
+                  other_m2);
   }
   void finish(std::size_t channels, std::size_t count, double* sum, double* m2) const {
     algebra.means_of_sums(channels, static_cast<double>(count), sum, m2, sum);
   }
 
  private:
+  static double* low_of(chunk_sums& s) { return sizeof(T) == sizeof(float) ? nullptr : s.low; }
+
   // What came of the first repetition. Sums in other units may have to be repeated around their mean: returns whether some have.
   bool rescale(std::size_t channels, double count, repetition<T>& r, chunk_sums& s) const {
     bool any = false;
@@ -86,7 +90,7 @@ template <class T> struct moments_sums {
         recentred(count, r, c, s);
         continue;
       }
-      double const unit = 1 / static_cast<double>(r.factor[c]), sum = r.sum(count, c), loss = r.sums.a[c] * (r.sums.a[c] / count);
+      double const unit = 1 / static_cast<double>(r.factor[c]), sum = sum_of(count, r, c), loss = r.sums.a[c] * (r.sums.a[c] / count);
       if (!is_number(r.sums.b[c])) {  // nor are the values
         s.a[c] = sum * unit;
         s.b[c] = __builtin_nan("");
@@ -105,11 +109,17 @@ template <class T> struct moments_sums {
   // it to be wrong: the two differ by more than a lane's additions and the fold may round, and the sum itself.
   static void recentred(double count, repetition<T> const& r, std::size_t c, chunk_sums& s) {
     constexpr double roundings = additions_per_lane + 32, unit_roundoff = sizeof(T) == sizeof(float) ? 0x1p-24 : 0x1p-53;
-    double const unit = 1 / static_cast<double>(r.factor[c]), first = s.a[c], second = r.sum(count, c);
+    double const unit = 1 / static_cast<double>(r.factor[c]), first = s.a[c], second = sum_of(count, r, c);
     double const squares = r.sums.b[c], loss = r.sums.a[c] * (r.sums.a[c] / count);
     double const bound = roundings * unit_roundoff * __builtin_sqrt(count * squares) + 0x1p-53 * __builtin_fabs(second);
     double const sum = __builtin_fabs(first - second) <= bound ? first : second;
     store(carry(count, sum, unit, squares < loss ? 0 : squares - loss, unit), c, s);
+  }
+
+  // With the shift taken back, in units of 1/factor.
+  static double sum_of(double count, repetition<T> const& r, std::size_t c) {
+    double const sum = count * (static_cast<double>(r.shift[c]) * static_cast<double>(r.factor[c])) + r.sums.a[c];
+    return sizeof(T) == sizeof(float) ? sum : sum + r.sums.low[c];
   }
 
   static void store(carried const& v, std::size_t c, chunk_sums& s) {

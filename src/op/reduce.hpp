@@ -28,7 +28,7 @@ struct sample_offsets {
   std::size_t at[3];
 };
 
-// Sums of some channels of a chunk, and what folding lost of a.
+// Sums of some channels of a chunk, and what folding lost of a where lanes are double.
 struct chunk_sums {
   double a[max_block_channels], b[max_block_channels], low[max_block_channels];
 };
@@ -39,11 +39,6 @@ template <class T> struct repetition {
   bool again[max_block_channels];
   T shift[max_block_channels], factor[max_block_channels];
   chunk_sums sums;
-
-  // With the shift taken back, in units of 1/factor.
-  double sum(double count, std::size_t c) const {
-    return count * (static_cast<double>(shift[c]) * static_cast<double>(factor[c])) + sums.a[c] + sums.low[c];
-  }
 };
 
 template <class T> struct reduction_scratch {
