@@ -430,7 +430,7 @@ template <class Op> renorm_status run(renorm_desc const* desc, typename Op::args
     own = malloc(r.workspace);
     if (own == nullptr) return fail(RENORM_ERROR_OUT_OF_MEMORY, "%s: no memory for a workspace of %zu bytes", Op::name, r.workspace);
   }
-  Op::run(r.p, r.a, {*isa->code, r.threads(), own != nullptr ? own : r.e.workspace});
+  Op::run(r.p, r.a, {*isa->code, r.threads(), own != nullptr ? own : r.e.workspace, r.workspace});
   free(own);
   return RENORM_OK;
 }

@@ -6,7 +6,9 @@
 namespace renorm::capi {
 namespace {
 
-// Workspace is at most some 3 KB a channel and group: with this bound on their product no size of it can overflow.
+static_assert(sizeof(std::size_t) == sizeof(std::int64_t), "extents and sizes of 64 bits are taken for one another");
+
+// Workspace is at most some 4 KB a channel and group: with this bound on their product no size of it can overflow.
 constexpr std::int64_t max_channels = INT64_MAX / 16384;
 
 constexpr std::uint32_t known_flags = RENORM_FLAG_BATCH_RENORM | RENORM_FLAG_TRACK_SIGMA | RENORM_FLAG_UNBIASED |

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "error.hpp"
+#include "op/check.hpp"
 #include "op/problem.hpp"
 #include "structs.hpp"
 
@@ -62,6 +63,7 @@ class arrays {
       if (required && bytes > 0 && missing_ == nullptr) missing_ = name;
       return unlisted;
     }
+    RENORM_ASSERT(count_ < most);
     begin_[count_] = reinterpret_cast<std::uintptr_t>(data);
     bytes_[count_] = bytes;
     name_[count_] = name;
@@ -69,6 +71,7 @@ class arrays {
     return count_++;
   }
   std::size_t list_input(char const* name, void const* data, std::size_t bytes, bool required) {
+    RENORM_ASSERT(inputs_ == count_);  // no output so far
     std::size_t const number = list(name, data, bytes, required, nowhere);
     inputs_ = count_;
     return number;

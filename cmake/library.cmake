@@ -32,10 +32,14 @@ include(CheckLinkerFlag)
 check_linker_flag(C -mno-daz-ftz RENORM_HAVE_NO_DAZ_FTZ)
 set(RENORM_LINK_OPTIONS -O3 -fno-fast-math -fno-unsafe-math-optimizations $<$<BOOL:${RENORM_HAVE_NO_DAZ_FTZ}>:-mno-daz-ftz>)
 
+if(CMAKE_C_FLAGS MATCHES "-fsanitize=")
+  set(RENORM_SANITIZED ON)
+endif()
+
 # renorm_objects(<target> <sources...>): position independent objects, compiled once for the shared and the static library.
 function(renorm_objects target)
   add_library(${target} OBJECT ${ARGN})
-  target_compile_definitions(${target} PRIVATE RENORM_BUILD)
+  target_compile_definitions(${target} PRIVATE RENORM_BUILD $<$<OR:$<CONFIG:Debug>,$<BOOL:${RENORM_SANITIZED}>>:RENORM_DEBUG>)
   target_compile_options(${target} PRIVATE ${RENORM_COMPILE_OPTIONS})
   target_link_libraries(${target} PRIVATE renorm_internal)
   set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_EXTENSIONS OFF)
@@ -53,10 +57,6 @@ function(renorm_isa name)
   target_compile_definitions(renorm_internal INTERFACE RENORM_HAVE_${upper}=1)
   set(isa_libraries ${isa_libraries} renorm_isa_${name} PARENT_SCOPE)
 endfunction()
-
-if(CMAKE_C_FLAGS MATCHES "-fsanitize=")
-  set(RENORM_SANITIZED ON)
-endif()
 
 # CMake would add the C++ runtime to whatever is linked from C++ objects.
 set(CMAKE_CXX_IMPLICIT_LINK_LIBRARIES "")

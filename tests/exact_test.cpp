@@ -105,6 +105,20 @@ double quotient(problem const& p, array const& values, std::size_t group, std::s
 
 class Exact : public IsaTest {
  protected:
+  // However far the samples of a chunk are from the rest: what 128 additions to a lane may round.
+  static void expect_variance(problem const& p, std::size_t group, std::size_t channel, double got) {
+    long double mean = 0, squares = 0, count = p.count(group);
+    if (count == 0) return;
+    for_each_position(p, group, [&](std::size_t i, std::size_t k) { mean += p.x[p.at(i, channel, k)] / count; });
+    for_each_position(p, group, [&](std::size_t i, std::size_t k) {
+      long double const distance = p.x[p.at(i, channel, k)] - mean;
+      squares += distance * distance / count;
+    });
+    double const want = static_cast<double>(squares);
+    if (!std::isfinite(want) || want < 1e-290) return;  // see range_test.cpp
+    EXPECT_NEAR(got / want, 1, 160 * (p.desc.dtype == RENORM_F32 ? 0x1p-24 : 0x1p-53)) << "variance of group " << group;
+  }
+
   void check(recipe const& from, problem const& p) {
     SCOPED_TRACE(testing::Message() << from.name << " of dtype " << from.dtype << ", unit " << from.unit << ", " << p.n() << 'x' << p.c()
                                     << 'x' << p.s() << " layout " << p.desc.layout << " groups " << p.groups() << " order "
@@ -117,6 +131,7 @@ class Exact : public IsaTest {
         for (std::size_t c = 0; c < p.c(); ++c) {
           for (std::size_t g = 0; g < p.groups(); ++g)
             EXPECT_EQ(got.mean[g * p.c() + c], quotient(p, p.x, g, c, from.unit)) << "group " << g << " channel " << c;
+          for (std::size_t g = 0; g < p.groups(); ++g) expect_variance(p, g, c, got.var[g * p.c() + c]);
           double const all = quotient(p, p.x, all_groups, c, from.unit);
           EXPECT_EQ(got.running_mean[c], p.desc.dtype == RENORM_F32 ? static_cast<float>(all) : all) << "running, channel " << c;
         }

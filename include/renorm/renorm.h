@@ -35,6 +35,27 @@
  * little workspace, and no traffic but that of z; y need not be kept. At masked positions y, dx and dz are 0, and what z holds there is
  * ignored.
  *
+ * Numbers. x is taken relative to values of its own and sums meet in double, so that results are as accurate at any mean as at 0.
+ * Exact data have exact means: if all x are multiples of a unit u, differ from each other by at most 2^17*u (double: 2^46*u), and the sum
+ * of their absolute values is at most 2^50*u, mean is that sum divided by m and rounded once, and a sum of such gradients g within these
+ * bounds is the exact one. renorm_merge recovers the sums of such means.
+ * The whole range of the type is covered: deviations, scales and reciprocals of sigma that it does not hold are computed in other units.
+ * But m2, and a running variance, are infinite where double does not hold them (deviations above 1e154), 0 where it has lost them (below
+ * 1e-154, with an eps below 2^-900); sigma, a tracked one as well, and what comes of it are right in whole calls all the same. The parts
+ * have no more than m2 there: for such channels they do not give the bits of whole calls. m2 is within m*2^-150 of the sum (double:
+ * m*2^-1075) unless eps is below 2^-90 (2^-900): what squares lose to underflow does not show beside a larger eps. eps 0 asks for all
+ * digits.
+ *
+ * Not finite. nonfinite counts the channels whose statistics (of a group with a value), or new running statistics, are not finite or lost
+ * as above, or whose map y = scale*(x - center) + shift has a center, scale or shift that rounds to an infinity in the type of y, or is
+ * NaN. Finite input comes to that by: sigma = 0 (a constant channel with eps = 0); a running variance below -eps, or running statistics
+ * that are not finite, where they are read for more than r = 1 and d = 0; r or d unbounded (rmax or dmax infinite) over a running sigma
+ * of 0; gamma, beta, or gamma*r/sigma beyond the type; a running variance beyond the type it is stored in. Maps are counted by
+ * renorm_train, renorm_inference and renorm_coefficients, statistics by renorm_train, running ones by it and renorm_update_running.
+ *
+ * One channel, c = 1, is the same memory in both layouts, and has the same bits and speed in both; consecutive samples of a group are then
+ * one sequence of values, however they are split into samples and positions.
+ *
  * Rules that hold for every function, unless it says otherwise:
  *
  * - Structs are passed by pointer and begin with their size: clear the struct, then set struct_size to sizeof. Later
@@ -46,11 +67,17 @@
  * - y may be x or z; dx may be dy or x; dz may be dy or z, but not dx; folded arrays may be what they are folded from. Any other overlap
  *   of an output with another array that the call reads or writes is refused, and of any array with the workspace.
  * - n, c or s may be 0: no tensor is read or written, running statistics stay, sums and parameter gradients are 0. An array of no
- *   bytes may be NULL.
- * - Options are refused if they are NaN, even where they are not read. Counts are below INT64_MAX.
+ *   bytes may be NULL. Whatever the other extents are, a call takes no longer than its arrays are long, and needs no workspace. Without
+ *   channels the counts of groups are not read.
+ * - Options are refused out of their range where they are read, and if they are NaN everywhere. eps is read by renorm_train,
+ *   renorm_moments, renorm_correction, and where running statistics are read that are no tracked sigma, or written that are one; momentum
+ *   where running statistics are updated, unless by RENORM_FLAG_CUMULATIVE; rmin, rmax and dmax by renorm_train and renorm_correction with
+ *   RENORM_FLAG_BATCH_RENORM. Counts are below INT64_MAX.
  * - Results have the same bits for any number of threads, any executor and any alignment, and on the scalar, AVX2,
  *   AVX-512 and NEON kernels alike (NaN payloads aside), within one release. SSE2 has no fused multiply-add and differs in rounding.
  * - A channel that holds a NaN or an infinity gets non-finite output, unless relu makes 0 of -infinity, and touches no other channel.
+ * - Outputs are overwritten, gradients too: nothing is added to what they held. An in-place forward pass overwrites the x that the
+ *   backward pass needs. There are no second derivatives.
  * - With a workspace of renorm_workspace_size bytes no memory is allocated. Nothing is printed, nothing aborts or throws,
  *   and the modes of the floating-point environment are left alone (it is expected to round to nearest and to mask exceptions, whose
  *   flags are raised).
@@ -159,7 +186,9 @@ typedef int32_t renorm_op;
 #define RENORM_FLAG_KEEP_RUNNING 16u  /* read the running statistics where they are needed, but do not update them */
 #define RENORM_FLAG_CUMULATIVE 32u    /* the weight of a new batch is 1/num_batches instead of momentum: the plain average of all batches */
 #define RENORM_FLAG_RMIN 64u          /* the lower bound of r is desc->rmin instead of 1/rmax */
-#define RENORM_FLAG_SKIP_NONFINITE 128u /* leave the running statistics of a channel alone whose new ones would not be finite */
+#define RENORM_FLAG_SKIP_NONFINITE 128u /* leave the running statistics of a channel alone whose new ones would not be finite; but a
+                                           running value that is not finite is replaced by the batch's finite one, as if the weight were
+                                           1 (unless it is 0) */
 
 /*
  * What to compute. No pointers: the descriptor alone decides the workspace size and, with the data, the bits of the
@@ -185,7 +214,10 @@ typedef struct renorm_desc {
   double dmax;           /* >= 0, may be infinite; read with RENORM_FLAG_BATCH_RENORM */
 } renorm_desc;
 
-/* Runs task(arg, 0) ... task(arg, n - 1), in any order and on any threads, and returns when all have returned. */
+/*
+ * Runs task(arg, 0) ... task(arg, n - 1), in any order and on any threads, and returns when all have returned: what a task does happens
+ * before parallel_for returns. Tasks do not throw, jump out, allocate or block; parallel_for must not throw or jump out of the library.
+ */
 typedef void (*renorm_task)(void *arg, size_t index);
 typedef int32_t (*renorm_parallel_for)(void *ctx, size_t n, renorm_task task, void *arg);
 
@@ -252,7 +284,8 @@ RENORM_API renorm_status renorm_desc_init(renorm_desc *desc, size_t struct_size)
 
 /*
  * Bytes of workspace that an operation needs: a function of desc and op alone, never of ISA, threads or caches. 0 if none.
- * Returns RENORM_OK, RENORM_ERROR_NULL, RENORM_ERROR_UNSUPPORTED for an unknown op, or what the operation itself would return for desc.
+ * Returns RENORM_OK, RENORM_ERROR_NULL, RENORM_ERROR_UNSUPPORTED for an unknown op, or what the operation itself would return for desc,
+ * options aside that it reads with some arguments only (momentum in renorm_train, eps in renorm_coefficients).
  */
 RENORM_API renorm_status renorm_workspace_size(const renorm_desc *desc, renorm_op op, size_t *bytes);
 
@@ -288,7 +321,10 @@ RENORM_API renorm_status renorm_ramp_at(const renorm_ramp *ramp, int64_t step, d
  *
  *   running_mean += momentum*(mean - running_mean),   running_var += momentum*(v - running_var)
  *
- * where v is var, or sigma with RENORM_FLAG_TRACK_SIGMA. Batch norm without running statistics: leave both NULL.
+ * where v is var, or sigma with RENORM_FLAG_TRACK_SIGMA. Weight 1 (momentum 1, or the first batch of RENORM_FLAG_CUMULATIVE) replaces
+ * whatever the running statistics hold, and weight 0 leaves them, exactly. At other weights an infinite running value stays that infinity
+ * (and is counted in nonfinite), and NaN stays NaN, but for RENORM_FLAG_SKIP_NONFINITE. rmin = rmax = 1 is r = 1 and dmax = 0 is d = 0,
+ * whatever the running statistics hold: so a schedule begins. Batch norm without running statistics: leave both NULL.
  */
 typedef struct renorm_train_args {
   uint32_t struct_size;
@@ -392,7 +428,8 @@ RENORM_API renorm_status renorm_inference_backward(const renorm_desc *desc, cons
  * update_running. Backward: backward_reduce, (sum over machines,) backward_apply. Statistics are double.
  */
 
-/* count = m, mean = sum(x)/m, m2 = sum((x - mean)^2). All 0 for an empty tensor. */
+/* count = m, mean = sum(x)/m, m2 = sum((x - mean)^2), with the digits that desc->eps asks for ("Numbers" at the top). All 0 for an empty
+ * tensor. */
 typedef struct renorm_moments_args {
   uint32_t struct_size;
   uint32_t flags;
@@ -407,8 +444,9 @@ RENORM_API renorm_status renorm_moments(const renorm_desc *desc, const renorm_mo
 
 /*
  * Merges the moments of another part of the batch into (count, mean, m2): T. Chan, G. Golub, R. LeVeque, "Updating formulae
- * and a pairwise algorithm for computing sample variances" (1979), equations 2.1. A count of 0 is an empty part, on either
- * side. The order of merges decides the last bits: keep it fixed. Of desc, c and groups are read. The sum of two counts
+ * and a pairwise algorithm for computing sample variances" (1979), equations 2.1. Means are merged as sums, so that those of exact data
+ * stay exact. A count of 0 is an empty part, on either side; a negative m2 is taken as 0. The order of merges
+ * decides the last bits: keep it fixed. Of desc, c and groups are read. The sum of two counts
  * must be below INT64_MAX.
  */
 typedef struct renorm_merge_args {
@@ -563,7 +601,9 @@ RENORM_API renorm_status renorm_backward_apply(const renorm_desc *desc, const re
  *
  *   NCHW: [c][s] with n = 1      dense and convolution with the output channel first: PyTorch's Linear, OIHW, s = I*H*W
  *   NHWC: [s][c] with n = 1      with the output channel last: TensorFlow's dense, HWIO, s = H*W*I
- *   NCHW: [n][c][s]              transposed convolution, IOHW: n = I, s = H*W
+ *   NCHW: [n][c][s]              transposed convolution, IOHW: n = I, s = H*W, of one group. With more, weights are [I][O/groups][H][W],
+ *                                and the channels of a group are those of its part of I: a call for each group, with its n = I/groups
+ *                                samples of the weights and its c = O/groups channels of all other arrays
  *
  * Without a layer before it, folded_bias is the shift of y = scale*x + folded_bias. Rounded to float, scale and shift cost y an error of
  * up to about gamma*|mean|/sigma * 2^-24 each, 6e-4 at mean 1e4, deviation 1: where means are large, keep the three arrays of

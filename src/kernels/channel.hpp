@@ -87,13 +87,13 @@ template <class K> RENORM_INLINE vec<double> is_finite_map(affine_maps const& m,
 
 // How many channels have a map that is not finite.
 std::size_t count_nonfinite(std::size_t channels, affine_maps const& maps) {
-  vec<double> nonfinite = wide(0);
+  vec<double> found = wide(0);
   sweep<vec<double>>(channels, [&](std::size_t c, auto k) RENORM_LAMBDA {
     vec<double> ok = wide(1);
     for (std::size_t g = 0; g < maps.groups; ++g) ok = ok * is_finite_map(maps, g, c, k);
-    nonfinite = nonfinite + used_lanes(wide(1) - ok, k);
+    found = found + used_lanes(wide(1) - ok, k);
   });
-  return static_cast<std::size_t>(fold(nonfinite));
+  return static_cast<std::size_t>(fold(found));
 }
 
 // 1 where double holds the m2 that a root stands for, or, with an eps beside which it does not show, has lost it to underflow.
@@ -141,6 +141,43 @@ RENORM_INLINE vec<double> next_running(running_update const& u, vec<double> old,
   return select(no < is_finite(old, true), from_number, from_other);
 }
 
+// Whether some values are finite after rounding to the types they are stored in: surely, or to be looked at one by one. What is not
+// finite, or near the end of float, times 0 is NaN.
+class surely_finite {
+ public:
+  RENORM_INLINE void add(vec<double> v, bool f64) { sum_ = fma(f64 ? v : v * wide(0x1.00001p896), wide(0), sum_); }
+  RENORM_INLINE explicit operator bool() const { return !any(wide(0) < select(sum_ <= wide(0), wide(0), wide(1))); }
+
+ private:
+  vec<double> sum_ = wide(0);
+};
+
+// The ordinary case of one register of update_running: all is finite, and the weight neither 0 nor 1. False if it is not that.
+template <class K> RENORM_INLINE bool update_finite(running_update const& u, batch_statistics const& batch, affine_maps const* maps,
+                                                    typed_out running_mean, typed_out running_var, std::size_t c, K k) {
+  surely_finite all;
+  all.add(batch.mean, true);
+  all.add(batch.spread, true);
+  for (std::size_t g = 0; maps != nullptr && g < maps->groups; ++g) {
+    std::size_t const at = g * maps->pitch + c;
+    all.add(load_wide(maps->center + at, k), maps->f64);
+    all.add(load_wide(maps->scale + at, k), maps->f64);
+    all.add(load_wide(maps->shift + at, k), maps->f64);
+  }
+  if (u.carried && any(batch.held < wide(1))) return false;
+  if (running_mean.data == nullptr) return static_cast<bool>(all);
+  vec<double> const weight = wide(u.weight);
+  vec<double> const old_mean = load_typed({running_mean.data, running_mean.f64}, c, k);
+  vec<double> const old_var = load_typed({running_var.data, running_var.f64}, c, k);
+  vec<double> const new_mean = fma(weight, batch.mean - old_mean, old_mean), new_var = fma(weight, batch.spread - old_var, old_var);
+  all.add(new_mean, running_mean.f64);
+  all.add(new_var, running_var.f64);
+  if (u.weight == 0 || u.weight == 1 || !all) return false;
+  store_typed(running_mean, c, k, new_mean);
+  store_typed(running_var, c, k, new_var);
+  return true;
+}
+
 // Moves running statistics, where they are given. Returns how many channels have batch statistics, a map, or new running statistics that
 // are not finite. Groups without a value have no map.
 std::size_t update_running(std::size_t channels, running_update const& u, double const* mean, double const* m2, affine_maps const* maps,
@@ -151,6 +188,7 @@ std::size_t update_running(std::size_t channels, running_update const& u, double
   for (std::size_t g = 0; g < u.groups.groups; ++g) total += static_cast<double>(u.groups.count[g]);
   sweep<vec<double>>(channels, [&](std::size_t c, auto k) RENORM_LAMBDA {
     batch_statistics const batch = average_groups(u, total, mean, m2, c, k);
+    if (update_finite(u, batch, maps, running_mean, running_var, c, k)) return;
     vec<double> ok = is_finite(batch.mean, true) * is_finite(batch.spread, true) * batch.held;
     for (std::size_t g = 0; maps != nullptr && g < maps->groups; ++g)
       if (u.groups.count[g] > 0) ok = ok * is_finite_map(*maps, g, c, k);

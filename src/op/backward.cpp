@@ -226,6 +226,7 @@ void write_parameters(shape const& s, problem const& p, isa const& code, double 
 template <class T> void narrow_gradient(problem const& p, order const& o, isa const& code, channels const& at, std::int64_t const* count,
                                         double const* sigma, void const* gamma, double const* r, double const* sum_dy,
                                         double const* sum_dy_xhat, gradient_scratch<T> const& g) {
+  RENORM_ASSERT(o.sublanes == 1 || at.count == o.shape.c);  // what is repeated is a whole row
   std::size_t const i = at.of_group, row = at.group * o.width(), c = row + at.first;
   std::int64_t const m = count[at.group];
   g.units.note(code.of<T>().narrow_grad(at.count, divisor_of(m, false), divisor_of(m, p.unbiased), sigma + i,
@@ -248,7 +249,7 @@ void clear_parameters(problem const& p, void* dgamma, void* dbeta) {
 }
 
 template <class T> void backward_as(problem const& p, renorm_backward_args const& a, call const& on) {
-  arena memory(on.workspace);
+  arena memory(on.workspace, on.workspace_bytes);
   backward_scratch<T> const s(p, memory);
   order const& o = s.order;
   double const *const r = p.batch_renorm ? a.r : nullptr, *const d = p.batch_renorm ? a.d : nullptr;
@@ -271,7 +272,7 @@ template <class T> void backward_as(problem const& p, renorm_backward_args const
 }
 
 template <class T> void backward_reduce_as(problem const& p, renorm_backward_reduce_args const& a, call const& on) {
-  arena memory(on.workspace);
+  arena memory(on.workspace, on.workspace_bytes);
   reduce_scratch<T> const s(p, memory);
   order const& o = s.order;
   selection<T> const selected(p, o, s.selected, a.mask, on.exec);
@@ -287,7 +288,7 @@ template <class T> void backward_apply_as(problem const& p, renorm_backward_appl
   double const *const r = p.batch_renorm ? a.r : nullptr, *const d = p.batch_renorm ? a.d : nullptr;
   if (p.shape.c > 0) write_parameters(p.shape, p, on.code, r, d, a.sum_dy, a.sum_dy_xhat, a.dgamma, a.dbeta);
   if (a.dx == nullptr || p.shape.values() == 0) return;
-  arena memory(on.workspace);
+  arena memory(on.workspace, on.workspace_bytes);
   gradient_apply_scratch<T> const s(p, memory);
   order const& o = s.order;
   selection<T> const selected(p, o, s.selected, a.mask, on.exec);
@@ -340,7 +341,7 @@ template <class T> void inference_dx(problem const& p, renorm_inference_backward
 }
 
 template <class T> void inference_backward_as(problem const& p, renorm_inference_backward_args const& a, call const& on) {
-  arena memory(on.workspace);
+  arena memory(on.workspace, on.workspace_bytes);
   inference_backward_scratch<T> const s(p, memory);
   selection<T> const selected(p, s.order, s.selected, a.mask, on.exec);
   on.code.channel.deviation(p.shape.c, p.running_statistics(a.running_mean, a.running_var), s.mean, s.sigma);

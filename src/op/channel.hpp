@@ -94,7 +94,7 @@ inline void follow(problem const& p, isa const& code, std::int64_t const* count,
                             p.unbiased_running,
                             p.track_sigma,
                             p.eps,
-                            maps != nullptr,
+                            maps != nullptr && p.f64,
                             p.skip_nonfinite};
   std::size_t const found = code.channel.update_running(p.shape.c, u, mean, m2, maps, p.running(update ? running.mean : nullptr),
                                                         p.running(update ? running.var : nullptr));

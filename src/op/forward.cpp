@@ -80,7 +80,7 @@ affine_sweep<T> sweep_of(problem const& p, affine_scratch<T> const& t, void cons
 }
 
 template <class T> void train_as(problem const& p, renorm_train_args const& a, call const& on) {
-  arena memory(on.workspace);
+  arena memory(on.workspace, on.workspace_bytes);
   train_scratch<T> const scratch(p, memory);
   order const& o = scratch.order;
   std::int64_t* const count = scratch.count.given(a.count);
@@ -96,7 +96,7 @@ template <class T> void train_as(problem const& p, renorm_train_args const& a, c
   auto const algebra = [&](channels const& at) {
     affine_map const& map = scratch.affine.map;
     moments.combine(at, mean, m2);
-    correct(p, on.code, at, count[at.group], true, mean, m2, running, 0, saved);
+    correct(p, on.code, at, count[at.group], p.f64, mean, m2, running, 0, saved);
     map_forward(p, on.code, at, mean, saved.sigma, saved.r, saved.d, a.gamma, a.beta, map);
     scratch.affine.narrow(o, on.code, at, map.center, map.scale, map.shift);
   };
@@ -131,7 +131,7 @@ void train_empty(problem const& p, renorm_train_args const& a, call const& on) {
 }
 
 template <class T> void moments_as(problem const& p, renorm_moments_args const& a, call const& on) {
-  arena memory(on.workspace);
+  arena memory(on.workspace, on.workspace_bytes);
   moments_scratch<T> const scratch(p, memory);
   order const& o = scratch.order;
   selection<T> const selected(p, o, scratch.selected, a.mask, on.exec);
@@ -150,7 +150,7 @@ void moments_empty(problem const& p, renorm_moments_args const& a) {
 }
 
 template <class T> void inference_as(problem const& p, renorm_inference_args const& a, call const& on) {
-  arena memory(on.workspace);
+  arena memory(on.workspace, on.workspace_bytes);
   inference_scratch<T> const scratch(p, memory);
   channels const all(scratch.order.shape, 0);
   affine_map const& map = scratch.affine.map;
@@ -163,7 +163,7 @@ template <class T> void inference_as(problem const& p, renorm_inference_args con
 }
 
 template <class T> void apply_as(problem const& p, renorm_apply_args const& a, call const& on) {
-  arena memory(on.workspace);
+  arena memory(on.workspace, on.workspace_bytes);
   apply_scratch<T> const scratch(p, memory);
   order const& o = scratch.order;
   selection<T> const selected(p, o, scratch.selected, a.mask, on.exec);

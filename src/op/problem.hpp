@@ -44,7 +44,8 @@ struct problem {
 struct call {
   isa const& code;
   executor exec;
-  void* workspace;  // as large as the operation's ..._workspace(problem)
+  void* workspace;
+  std::size_t workspace_bytes;  // the operation's ..._workspace(problem)
 };
 
 // f(T()) for the element type of the tensors.

@@ -15,7 +15,7 @@ namespace renorm {
 template <template <class> class Scratch> std::size_t scratch_bytes(problem const& p) {
   if (p.shape.values() == 0) return 0;
   return with_element_type(p, [&](auto zero) {
-    arena counter(nullptr);
+    arena counter(nullptr, 0);
     Scratch<decltype(zero)> const scratch(p, counter);
     return counter.bytes();
   });
@@ -63,6 +63,7 @@ template <class T> struct affine_scratch {
   }
 
   void narrow(order const& o, isa const& code, channels const& at, double const* center, double const* scale, double const* shift) const {
+    RENORM_ASSERT(o.sublanes == 1 || at.count == o.shape.c);  // what is repeated is a whole row
     std::size_t const i = at.of_group, row = at.group * o.width(), c = row + at.first;
     units.note(code.of<T>().narrow_affine(at.count, center + i, scale + i, shift + i, t_center + c, t_scale + c, t_shift + c, t_half + c,
                                           t_unit + c));

@@ -21,6 +21,7 @@ using capi::extent;
 using capi::field;
 using capi::operation;
 using fuzz::choices;
+using fuzz::near_power;
 using fuzz::require;
 
 // How many values accepted calls have, and how often they are spoilt. More values take long and show nothing but how executors are used:
@@ -111,6 +112,9 @@ renorm_desc make_desc(choices& in) {
   d.c = in.pick(c);
   d.s = in.pick(s);
   d.groups = in.pick(groups);
+  if (in.below(4) == 3)
+    for (std::int64_t* extent : {&d.n, &d.c, &d.s, &d.groups})
+      if (in.below(2) == 1) *extent = near_power(in);
   d.group_order = in.pick(orders);
   d.mask_kind = in.pick(masks);
   d.epilogue = in.pick(epilogues);
@@ -136,7 +140,7 @@ class fuzzed_call {
     exec.struct_size = sizeof exec;
     std::uint8_t const executor = in.byte();
     exec.parallel_for = executors[executor % std::size(executors)];
-    if (fuzz::rare(executor)) {
+    if (fuzz::rare(executor) && desc.n < large.most_values && desc.c < large.most_values) {
       limits_ = large;
       desc.s = large.most_values / std::max<std::int64_t>(desc.n * desc.c, 1);
     }
@@ -251,10 +255,8 @@ class fuzzed_call {
   bool lay_out(std::size_t needed) {
     renorm_desc desc = {};  // fields that a short struct does not have are 0
     std::memcpy(&desc, parts_[0].data(), std::min<std::size_t>(struct_size(parts_[0]), sizeof desc));
-    std::int64_t const groups = std::max<std::int64_t>(desc.groups, 1);
-    std::int64_t const most = limits_.most_values;
-    if (desc.c > most || groups > most || groups * desc.c > most || desc.n > most || desc.n * desc.s > most) return false;
-    if (desc.n * desc.s * desc.c > most) return false;
+    for (field const& f : op_.fields)
+      if (capi::element_count(f.size, desc) > static_cast<std::size_t>(limits_.most_values)) return false;
     for (std::size_t i = 0; i < op_.fields.size(); ++i) {
       field const& f = op_.fields[i];
       std::size_t const element = capi::element_size(f.size, desc);

@@ -31,6 +31,12 @@ class choices {
   std::size_t left_;
 };
 
+// A power of two up to 2^62, one less, one more, or nothing: what hides in products.
+inline std::int64_t near_power(choices& in) {
+  std::size_t const exponent = in.below(64);
+  return exponent == 63 ? 0 : (std::int64_t{1} << exponent) + static_cast<std::int64_t>(in.below(3)) - 1;
+}
+
 // Whether this byte of an input asks for what takes long: one in 32 does.
 inline bool rare(std::uint8_t byte) { return byte >= 248; }
 

@@ -22,12 +22,13 @@ constexpr std::int64_t most_values = 20000, many_values = 40000, most_visits = 4
 
 std::int64_t at_least_1(std::int64_t extent) { return std::max<std::int64_t>(extent, 1); }
 
-// Mostly small; borders of registers, chunks (128 additions to each of 32 or 16 lanes) and segments.
+// Mostly small; borders of registers, chunks (128 additions to each of 32 or 16 lanes) and segments; powers of two and nothing.
 std::int64_t extent(choices& in, std::int64_t most) {
   constexpr std::int64_t borders[] = {128, 256, 2048, 4096, 64 * 128};
-  bool const at_border = in.below(4) == 3;
-  std::int64_t const any =
-      at_border ? in.pick(borders) + static_cast<std::int64_t>(in.below(5)) - 2 : static_cast<std::int64_t>(in.below(70));
+  std::size_t const how = in.below(8);
+  std::int64_t any = static_cast<std::int64_t>(in.below(70));
+  if (how > 5) any = in.pick(borders) + static_cast<std::int64_t>(in.below(5)) - 2;
+  if (how == 5) any = fuzz::near_power(in);
   return any <= most ? any : any % (most + 1);
 }
 

@@ -1,5 +1,5 @@
 // Runs a fuzz target without libFuzzer: on the files it is given, and on random inputs, the same in every run. An input that ends the
-// program is left in the file "find".
+// program, or that takes minutes, is left in the file "find".
 //   <program> [--random=<count>] [--first=<number>] [--lent=<count>] [file...]
 // Random inputs have numbers, from 0 on if no other is said. At least so many calls of parallel_for are expected, if it is said.
 #include "fuzz/choices.hpp"
@@ -13,6 +13,8 @@
 #include <iterator>
 #include <string>
 #include <vector>
+
+#include <unistd.h>
 
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size);
 
@@ -28,7 +30,14 @@ void keep_find(int) {
   }
 }
 
-void run() { LLVMFuzzerTestOneInput(reinterpret_cast<std::uint8_t const*>(input.data()), input.size()); }
+void end_at_alarm(int) { std::abort(); }
+
+constexpr unsigned most_seconds = 120;  // of what takes milliseconds, but under an emulator
+
+void run() {
+  alarm(most_seconds);
+  LLVMFuzzerTestOneInput(reinterpret_cast<std::uint8_t const*>(input.data()), input.size());
+}
 
 void run_random(std::uint64_t i) {
   renorm_test::generator random(i);
@@ -58,6 +67,7 @@ bool is_option(std::string const& argument, std::string const& name, long long& 
 int main(int argc, char** argv) {
   long long first = 0, count = 0, lent = 0, files = 0;
   std::signal(SIGABRT, keep_find);
+  std::signal(SIGALRM, end_at_alarm);
   for (int i = 1; i < argc; ++i) {
     std::string const argument = argv[i];
     if (is_option(argument, "random", count) || is_option(argument, "first", first) || is_option(argument, "lent", lent)) continue;
