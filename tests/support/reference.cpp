@@ -44,8 +44,9 @@ void update_running(problem const& p, std::size_t c, values& v) {
     mean += m / total * v.mean[g * p.c() + c];
     spread += m / total * (p.has(RENORM_FLAG_TRACK_SIGMA) ? std::sqrt(var + p.desc.eps) : var);
   }
-  v.running_mean[c] += weight * (mean - p.running_mean[c]);
-  v.running_var[c] += weight * (spread - p.running_var[c]);
+  // A weight of 1 replaces, exactly.
+  v.running_mean[c] = weight == 1 ? mean : p.running_mean[c] + weight * (mean - p.running_mean[c]);
+  v.running_var[c] = weight == 1 ? spread : p.running_var[c] + weight * (spread - p.running_var[c]);
 }
 
 void train(population const& of, double m, values& v) {
