@@ -255,8 +255,12 @@ class fuzzed_call {
   bool lay_out(std::size_t needed) {
     renorm_desc desc = {};  // fields that a short struct does not have are 0
     std::memcpy(&desc, parts_[0].data(), std::min<std::size_t>(struct_size(parts_[0]), sizeof desc));
-    for (field const& f : op_.fields)
-      if (capi::element_count(f.size, desc) > static_cast<std::size_t>(limits_.most_values)) return false;
+    constexpr std::size_t address_space = std::numeric_limits<std::size_t>::max() / 4;
+    for (field const& f : op_.fields) {
+      std::size_t const count = capi::element_count(f.size, desc);
+      require(count <= address_space / capi::element_size(f.size, desc), "the arrays of a valid descriptor fit the address space");
+      if (count > static_cast<std::size_t>(limits_.most_values)) return false;
+    }
     for (std::size_t i = 0; i < op_.fields.size(); ++i) {
       field const& f = op_.fields[i];
       std::size_t const element = capi::element_size(f.size, desc);
