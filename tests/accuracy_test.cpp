@@ -87,7 +87,7 @@ class Accuracy : public IsaTest, public testing::WithParamInterface<scenario> {
 
 TEST_P(Accuracy, WithinBounds) {
   for (std::uint32_t flags : {0u, RENORM_FLAG_BATCH_RENORM | RENORM_FLAG_TRACK_SIGMA}) {
-    renorm_desc desc = reduced() ? make_desc(2, 4, 56 * 56) : make_desc(32, 64, 56 * 56);
+    renorm_desc desc = reduced() ? make_desc(2, 4, 56 * 56) : make_desc(32, 16, 56 * 56);
     desc.flags = flags;
     problem p = random_problem(desc, 5, GetParam().data);
     values const want = reference_training(p);
