@@ -50,18 +50,29 @@ compile() {
   cmake --build "$build" --parallel "$threads" "$@"
 }
 
-# The build for this machine that several jobs share.
+# build_native <targets...>: the build for this machine that several jobs share.
 build_native() {
   need g++ cmake ninja-build pkg-config libxsimd-dev libgtest-dev libbenchmark-dev qemu-user valgrind clang
   configure build -D RENORM_BUILD_TESTS=ON -D RENORM_BUILD_BENCH=ON -D RENORM_BUILD_EXAMPLES=ON
-  compile build
+  compile build "$@"
 }
 
 # What the bindings are tested with: the build for this machine in build/prefix.
 install_native() {
-  build_native
+  build_native renorm renorm_static renorm_openmp renorm_openmp_static
   rm -rf build/prefix
   cmake --install build --prefix build/prefix >/dev/null
+}
+
+# build_aarch64 <targets...>: a cross build, whose tests run under qemu.
+build_aarch64() {
+  need g++-aarch64-linux-gnu cmake ninja-build libxsimd-dev libgtest-dev qemu-user
+  # The folder holds xsimd alone: with all of /usr/include the cross compiler would find this machine's headers.
+  mkdir -p build/xsimd
+  ln -sfn /usr/include/xsimd build/xsimd/xsimd
+  configure build/aarch64 -D CMAKE_TOOLCHAIN_FILE="$PWD/cmake/aarch64.cmake" -D RENORM_XSIMD_INCLUDE_DIR="$PWD/build/xsimd" \
+    -D RENORM_OPENMP=OFF
+  compile build/aarch64 "$@"
 }
 
 # run_tests <build> <ctest options...>: counts what passed and failed, names what was skipped, and goes on. A run that ctest calls failed

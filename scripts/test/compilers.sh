@@ -46,6 +46,9 @@ user() {
 }
 
 variant debug gcc g++ -D CMAKE_BUILD_TYPE=Debug
+for isa in sse2 avx2 avx512; do
+  check sh tests/package/isolation_test.sh "$isa" "build/variants/debug/CMakeFiles/renorm_isa_$isa.dir/src/isa/$isa.cpp.o"
+done
 variant linker gcc g++ -D CMAKE_INTERPROCEDURAL_OPTIMIZATION=ON
 variant clang-14 clang-14 clang++-14
 variant clang-19 clang-19 clang++-19

@@ -1,3 +1,3 @@
 # default: every test on this processor
 build_native
-run_tests build --label-exclude emulated
+run_tests build --label-exclude 'emulated|examples' --exclude-regex '_reduced$'
