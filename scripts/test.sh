@@ -1,11 +1,13 @@
 #!/bin/sh
 # Builds into build/ and runs tests. Installs missing Debian packages, as root or through sudo.
-#   sh scripts/test.sh             the default jobs
-#   sh scripts/test.sh --all       every job
-#   sh scripts/test.sh --list      names the jobs
-#   sh scripts/test.sh <job>...    these jobs
+#   sh scripts/test.sh                  the default jobs
+#   sh scripts/test.sh --all            every job
+#   sh scripts/test.sh --list           names the jobs
+#   sh scripts/test.sh <job>...         these jobs
+#   sh scripts/test.sh changed [REV]    the jobs that a change since REV touches, by default since the branch left origin/main
 # A job is a file scripts/test/<job>.sh of commands, run with the functions below. Its first line is "# default: <what it does>", or
-# "# all: ..." if only --all runs it.
+# "# all: ..." if only --all runs it. A line "# touched by: <file, folder or pattern>..." says whose changes the job is to see, besides those
+# of its own file.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/dependencies.sh
@@ -15,6 +17,35 @@ tier() {
   grep -l "^# $1: " scripts/test/*.sh | sed 's|.*/\(.*\)\.sh$|\1|'
 }
 
+# changed_files <rev>: what differs from it, new files too.
+changed_files() {
+  git diff --no-renames --name-only "$1"
+  git ls-files --others --exclude-standard
+}
+
+# is_touched <job> <file>: in a shell that leaves patterns as they are, for the file may be one that is no more.
+is_touched() (
+  set -f
+  for path in "scripts/test/$1.sh" $(sed -n 's/^# touched by: //p' "scripts/test/$1.sh"); do
+    case $2 in $path | $path/*) exit ;; esac
+  done
+  exit 1
+)
+
+# jobs_of <file>: those that it touches, or the default ones if there are none.
+jobs_of() {
+  found=
+  for job in $(tier default) $(tier all); do
+    if is_touched "$job" "$1"; then found="$found $job"; fi
+  done
+  echo ${found:-$(tier default)}
+}
+
+# jobs_changed <rev>
+jobs_changed() {
+  changed_files "$1" | while read -r file; do jobs_of "$file"; done | tr ' ' '\n' | sort -u
+}
+
 case ${1:-} in
   "") selected=$(tier default) ;;
   --all) selected="$(tier default) $(tier all)" ;;
@@ -22,11 +53,18 @@ case ${1:-} in
     for job in $(tier default) $(tier all); do printf '%-14s%s\n' "$job" "$(sed -n '1s/^# //p' "scripts/test/$job.sh")"; done
     exit
     ;;
+  changed)
+    rev=${2:-$(git merge-base HEAD origin/main 2>/dev/null || echo HEAD~1)}
+    git rev-parse --quiet --verify "$rev^{commit}" >/dev/null || { echo "$0: no such revision: $rev" >&2 && exit 2; }
+    selected=$(jobs_changed "$rev")
+    echo "changed since $rev:" ${selected:-nothing}
+    if [ -z "$selected" ]; then exit; fi
+    ;;
   *) selected=$* ;;
 esac
 for job in $selected; do
   if [ ! -f "scripts/test/$job.sh" ]; then
-    echo "usage: sh scripts/test.sh [--all | --list | <job>...]" >&2
+    echo "usage: sh scripts/test.sh [--all | --list | <job>... | changed [REV]]" >&2
     exit 2
   fi
 done
@@ -127,6 +165,12 @@ bits() {
   grep '^bits' "$work/printed"
 }
 
+# line <name> <start> <file of results>: of the table at the end.
+line() {
+  awk -v name="$1" -v seconds="$(($(date +%s) - $2))" '{ passed += $1; failed += $2 }
+      END { printf "%-14s %5d s %5d passed %5d failed\n", name, seconds, passed, failed }' "$3"
+}
+
 # run <job>: a job that stops before its end counts as one failure.
 run() {
   results=$work/results.$1
@@ -140,11 +184,13 @@ run() {
   )
   if [ $? -ne 0 ]; then echo 0 1 >>"$results"; fi
   set -e
-  awk -v job="$1" -v seconds="$(($(date +%s) - started))" '{ passed += $1; failed += $2 }
-      END { printf "%-14s %5d s %5d passed %5d failed\n", job, seconds, passed, failed }' "$results" >>"$work/summary"
+  line "$1" "$started" "$results" >>"$work/summary"
 }
 
+begun=$(date +%s)
 for job in $selected; do run "$job"; done
 echo
 cat "$work/summary"
-awk '!/^not run/ { passed += $4; failed += $6 } END { print passed + 0 " passed, " failed + 0 " failed"; exit failed > 0 || passed == 0 }' "$work/summary"
+cat "$work"/results.* >"$work/all"
+line total "$begun" "$work/all"
+awk '{ passed += $1; failed += $2 } END { print passed + 0 " passed, " failed + 0 " failed"; exit failed > 0 || passed == 0 }' "$work/all"

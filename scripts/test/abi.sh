@@ -1,4 +1,5 @@
 # all: the ABI is the baseline's, tests/abi/*.abi, but for additions
+# touched by: capi include tests/abi
 # A new baseline, once additions are there to stay: cp build/abi/*.abi tests/abi/
 need g++ cmake ninja-build libxsimd-dev abigail-tools
 configure build/abi -D CMAKE_BUILD_TYPE=Debug -D CMAKE_CXX_FLAGS="-ffile-prefix-map=$PWD=." -D RENORM_BUILD_TESTS=OFF

@@ -1,4 +1,5 @@
 # all: the same bits from other compilers and versions of xsimd, without optimisation, with that of the linker, and with a user's flags
+# touched by: tests/newest_xsimd.sh
 need g++ clang-14 clang-19 libomp-dev cmake ninja-build libxsimd-dev qemu-user
 build_native
 bits build/tests/bits_test >"$work/native"
