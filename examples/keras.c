@@ -1,7 +1,7 @@
 /*
  * Batch renorm as tf-keras's BatchNormalization(renorm=True) does it, made of the parts. It differs from the paper, and from
  * renorm_train, in that the correction and inference have running statistics of their own, with momenta of their own; rmin is independent
- * of rmax; and the running deviation that corrects is at least sqrt(eps). Keras's momentum is the weight of the OLD value: 1 - momentum here.
+ * of rmax; and the running deviation that corrects is at least sqrt(eps). Keras's momentum weighs the OLD value: 1 - momentum here.
  */
 #include <renorm/renorm.h>
 

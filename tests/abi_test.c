@@ -15,9 +15,9 @@ static void expect(const char *what, long long actual, long long expected) {
 }
 
 #define SIZE(type, bytes) expect("sizeof(" #type ")", (long long)sizeof(type), bytes)
-#define FIELD(type, field, offset, bytes)                                               \
-  do {                                                                                  \
-    expect("offsetof(" #type ", " #field ")", (long long)offsetof(type, field), offset); \
+#define FIELD(type, field, offset, bytes)                                                 \
+  do {                                                                                    \
+    expect("offsetof(" #type ", " #field ")", (long long)offsetof(type, field), offset);  \
     expect("sizeof(" #type "." #field ")", (long long)sizeof(((type *)0)->field), bytes); \
   } while (0)
 #define CONSTANT(name, value) expect(#name, name, value)
@@ -367,7 +367,7 @@ static void prototypes(void) {
   renorm_status (*desc_init)(renorm_desc *, size_t) = renorm_desc_init;
   renorm_status (*workspace_size)(const renorm_desc *, renorm_op, size_t *) = renorm_workspace_size;
   renorm_status (*ramp_at)(const renorm_ramp *, int64_t, double *, double *) = renorm_ramp_at;
-#define OPERATION(name) \
+#define OPERATION(name)                                                                                          \
   renorm_status (*name)(const renorm_desc *, const renorm_##name##_args *, const renorm_exec *) = renorm_##name; \
   expect("renorm_" #name " is there", name != 0, 1)
   OPERATION(train);
@@ -385,7 +385,8 @@ static void prototypes(void) {
   OPERATION(fold);
   expect("the functions around them are there",
          version && build_info && status_string && last_error && best_isa && active_isa && set_max_isa && isa_name && desc_init &&
-             workspace_size && ramp_at, 1);
+             workspace_size && ramp_at,
+         1);
 }
 
 int main(void) {

@@ -28,9 +28,7 @@ std::vector<format> formats_of(spec const& s) {
   return formats;
 }
 
-memory::desc describe(spec const& s, format how) {
-  return {{s.shape.n, s.shape.c, s.shape.h, s.shape.w}, memory::data_type::f32, how};
-}
+memory::desc describe(spec const& s, format how) { return {{s.shape.n, s.shape.c, s.shape.h, s.shape.w}, memory::data_type::f32, how}; }
 
 #if DNNL_VERSION_MAJOR >= 3
 forward::primitive_desc forward_of(dnnl::engine const& engine, prop_kind kind, memory::desc const& tensor, normalization_flags flags) {
@@ -58,8 +56,8 @@ class execution {
   void give(int role, memory const& what) { arguments_.push_back({role, what.get()}); }
 
   void operator()() {
-    dnnl::error::wrap_c_api(
-        dnnl_primitive_execute(primitive_.get(), stream_.get(), static_cast<int>(arguments_.size()), arguments_.data()), "execute");
+    dnnl::error::wrap_c_api(dnnl_primitive_execute(primitive_.get(), stream_.get(), static_cast<int>(arguments_.size()), arguments_.data()),
+                            "execute");
     stream_.wait();
   }
 
@@ -132,7 +130,8 @@ call call_of(spec const& s, format how) {
   auto const made = std::make_shared<layer>(s, how);
   auto const pass = std::make_shared<execution>(execution_of(*made, s.op));
   auto const data = shared_tensors(s.dtype, s.shape.values());
-  return agreeing(s, "onednn", [made, pass] { (*pass)(); }, [data] { return data->out.data(); });
+  return agreeing(
+      s, "onednn", [made, pass] { (*pass)(); }, [data] { return data->out.data(); });
 }
 
 }  // namespace

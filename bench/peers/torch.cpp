@@ -70,14 +70,13 @@ void forward(layer& l, bool training) {
     return;
   }
   l.out.reset();  // so that the allocator can hand out the same memory again
-  std::tie(l.out, l.mean, l.invstd) =
-      at::native_batch_norm(l.x, l.gamma, l.beta, l.running_mean, l.running_var, training, momentum, eps);
+  std::tie(l.out, l.mean, l.invstd) = at::native_batch_norm(l.x, l.gamma, l.beta, l.running_mean, l.running_var, training, momentum, eps);
 }
 
 void backward(layer& l) {
   l.out.reset();
-  l.out = std::get<0>(at::native_batch_norm_backward(l.dy, l.x, l.gamma, l.running_mean, l.running_var, l.mean, l.invstd, true, eps,
-                                                     {true, true, true}));
+  l.out = std::get<0>(
+      at::native_batch_norm_backward(l.dy, l.x, l.gamma, l.running_mean, l.running_var, l.mean, l.invstd, true, eps, {true, true, true}));
 }
 
 void batch_norm(layer& l, op what) {

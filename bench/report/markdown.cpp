@@ -9,9 +9,7 @@ struct extent {
   double mean, min;
 };
 
-extent extent_of(std::vector<double> const& values) {
-  return {geometric_mean(values), *std::min_element(values.begin(), values.end())};
-}
+extent extent_of(std::vector<double> const& values) { return {geometric_mean(values), *std::min_element(values.begin(), values.end())}; }
 
 std::vector<double> shares(std::vector<row> const& rows) {
   std::vector<double> values;

@@ -19,11 +19,11 @@ struct measured {
 bool read_result(char const* line, measured& m) {
   char op[32], layout[32], dtype[32], shape[64], threads[32], implementation[32], is_floor[8];
   double seconds, share;
-  int const found = std::sscanf(
-      line,
-      "{\"name\": \"%31[^/]/%31[^/]/%31[^/]/%63[^/]/%31[^/]/%31[^\"]\", \"seconds\": %lf, \"lower_quartile\": %*f, "
-      "\"upper_quartile\": %*f, \"bytes\": %*u, \"floor_over_time\": %lf, \"is_floor\": %7[a-z]}",
-      op, layout, dtype, shape, threads, implementation, &seconds, &share, is_floor);
+  int const found =
+      std::sscanf(line,
+                  "{\"name\": \"%31[^/]/%31[^/]/%31[^/]/%63[^/]/%31[^/]/%31[^\"]\", \"seconds\": %lf, \"lower_quartile\": %*f, "
+                  "\"upper_quartile\": %*f, \"bytes\": %*u, \"floor_over_time\": %lf, \"is_floor\": %7[a-z]}",
+                  op, layout, dtype, shape, threads, implementation, &seconds, &share, is_floor);
   if (found != 9) return false;
   m = {op, layout, dtype, shape, threads, std::strcmp(is_floor, "true") == 0, {implementation, seconds, share}};
   return true;

@@ -12,9 +12,7 @@
 
 static atomic_long allocations, frees, threads_started;
 
-counters count_now(void) {
-  return (counters){atomic_load(&allocations), atomic_load(&frees), atomic_load(&threads_started)};
-}
+counters count_now(void) { return (counters){atomic_load(&allocations), atomic_load(&frees), atomic_load(&threads_started)}; }
 
 /* glibc's own, under the names that it has for programs that replace the others. */
 void *__libc_malloc(size_t size);

@@ -1,9 +1,9 @@
 #include "engine.h"
 
-#define TRY(call)                                     \
-  do {                                                \
-    const renorm_status try_status = (call);          \
-    if (try_status != RENORM_OK) return try_status;   \
+#define TRY(call)                                   \
+  do {                                              \
+    const renorm_status try_status = (call);        \
+    if (try_status != RENORM_OK) return try_status; \
   } while (0)
 
 static renorm_status norm_by_renorm(void *ctx, int layer, const float *x, const float *z, float *y) {

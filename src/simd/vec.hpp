@@ -111,9 +111,7 @@ RENORM_INLINE double fold_halves(batch<double> v) {
 
 #  if defined(__AVX512F__)
 
-RENORM_INLINE double fold_halves(__m512d v) {
-  return fold_halves(_mm256_add_pd(_mm512_castpd512_pd256(v), _mm512_extractf64x4_pd(v, 1)));
-}
+RENORM_INLINE double fold_halves(__m512d v) { return fold_halves(_mm256_add_pd(_mm512_castpd512_pd256(v), _mm512_extractf64x4_pd(v, 1))); }
 
 RENORM_INLINE batch<double> widen(float const* p) { return _mm512_cvtps_pd(_mm256_loadu_ps(p)); }
 RENORM_INLINE void narrow(batch<double> v, float* p) { _mm256_storeu_ps(p, _mm512_cvtpd_ps(v)); }
