@@ -160,15 +160,15 @@ template <class T> struct gradient_sweep : masked_output<T> {
   bool stream;
 
   gradient_sweep(kernels<T> const& kernels, xhat_scratch<T> const& xhat, gate_scratch<T> const& relu, gradient_scratch<T> const& s,
-                 void const* in, void const* grad, grad_epilogue<T> const& behind, void* out, bool bypass)
-      : masked_output<T>{kernels, static_cast<T*>(out)},
+                 void const* in, void const* grad, grad_epilogue<T> const& behind, void* dx, bool bypass)
+      : masked_output<T>{kernels, static_cast<T*>(dx)},
         n(xhat),
         gate(relu),
         g(s),
         x(static_cast<T const*>(in)),
         dy(static_cast<T const*>(grad)),
         e(behind),
-        stream(bypass && out != in && out != grad && (e.dz == nullptr || (e.dz != dy && e.dz != e.z && same_alignment(e.dz, out)))) {}
+        stream(bypass && dx != in && dx != grad && (e.dz == nullptr || (e.dz != dy && e.dz != e.z && same_alignment(e.dz, dx)))) {}
 
   bool units() const { return n.units || gate.affine.units || g.units; }
   void planes(renorm::planes const& p, std::size_t offset, std::size_t column) const {

@@ -88,12 +88,12 @@ template <class T> struct affine_sweep : masked_output<T> {
   epilogue<T> behind;
   bool stream;
 
-  affine_sweep(kernels<T> const& kernels, affine_scratch<T> const& t, void const* in, epilogue<T> const& e, void* out, bool bypass)
-      : masked_output<T>{kernels, static_cast<T*>(out)},
+  affine_sweep(kernels<T> const& kernels, affine_scratch<T> const& t, void const* in, epilogue<T> const& e, void* y, bool bypass)
+      : masked_output<T>{kernels, static_cast<T*>(y)},
         map(t),
         x(static_cast<T const*>(in)),
         behind(e),
-        stream(bypass && in != out && e.z != out) {}
+        stream(bypass && in != y && e.z != y) {}
 
   epilogue<T> behind_from(std::size_t offset) const { return {behind.relu, behind.add, behind.add ? behind.z + offset : nullptr}; }
   void planes(renorm::planes const& p, std::size_t offset, std::size_t column) const {
