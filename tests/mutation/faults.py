@@ -129,7 +129,7 @@ FAULTS = [
      "  if (parameters) inference_parameters(p, a, on, s, selected);\n  if (a.dx == nullptr) return;\n  if (fused)",
      "  if (fused && a.dx != nullptr) inference_dx_dz(p, a, on, s, selected);\n"
      "  if (parameters) inference_parameters(p, a, on, s, selected);\n  if (a.dx == nullptr) return;\n  if (fused)"),
-    ("epilogue: dz streams wherever it lies", "src/op/backward.cpp", " && same_alignment(e.dz, out)", ""),
+    ("epilogue: dz streams wherever it lies", "src/op/backward.cpp", " && same_alignment(e.dz, dx)", ""),
     ("epilogue: a huge x leaves the range of xhat", "src/op/backward.cpp", "  clear(s.xhat.inv, s.order.columns());\n", ""),
     # What refuses
     ("refuse: y may not be z", "capi/validate.cpp", "i == as_[output].one || i == as_[output].other", "i == as_[output].one"),
