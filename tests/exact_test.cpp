@@ -166,6 +166,17 @@ TEST_F(Exact, Means) {
       }
 }
 
+// All three samples of a chunk are so far, and so odd, that lanes of differences round to the same side over and over: the mean of the
+// sum around them is off by 15, four times what the sum around that mean may be.
+TEST_F(Exact, SumsThatAreWrongAreReplaced) {
+  problem p;
+  p.desc = make_desc(1, 1, 4096);
+  p.x = p.dy = array(4096);
+  double const far = 0xFFFFDF;
+  for (std::size_t const i : {0, 1365, 2730}) p.x[i] = far;
+  for_each_isa([&] { EXPECT_NEAR(train(p).mean[0], 3 * far / 4096, 4.5); });
+}
+
 // Sums of up to 2^50 units, in chunks that come from different machines.
 TEST_F(Exact, MergedMeans) {
   generator random(5);

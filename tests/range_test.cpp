@@ -268,17 +268,26 @@ TEST_F(Range, MergedMeansBeyondTheirSums) {
   });
 }
 
-// Gates of ReLU decide on the same argument forward and backward, in units or not.
+// Equal values in each chunk, and chunks whose distance has no square.
+TEST_F(Range, ChunksThatDifferByLessThanARoot) {
+  array x(4096, 0), y(4096, -1);
+  for (std::size_t k = 2048; k < 4096; ++k) x[k] = 1e-170, y[k] = 1;
+  for_each_place(x, RENORM_F64, 0, [&](problem const& p) { expect_near(train_one(p).y, y, 64 * ulp); });
+}
+
+// Gates of ReLU decide on the same argument forward and backward, in units or not: beta turns the signs of some.
 TEST_F(Range, GatesInUnits) {
-  for_each_place({3.4e38, 3.4e38, 3.4e38, 3.4e38, -3.4e38}, RENORM_F32, 1e-5, [&](problem p) {
-    p.desc.epilogue = RENORM_EPILOGUE_RELU;
-    values const got = train(p);
-    std::size_t const which = p.c() / 2;
-    double open = 0;
-    for (std::size_t k = 0; k < p.s(); ++k)
-      if (got.y[p.at(0, which, k)] > 0) open += p.dy[p.at(0, which, k)];
-    EXPECT_NEAR(got.dbeta[which], open, 1e-6);
-  });
+  for (double const beta : {0.0, -1.0, 3.0})
+    for_each_place({3.4e38, 3.4e38, 3.4e38, 3.4e38, -3.4e38}, RENORM_F32, 1e-5, [&](problem p) {
+      p.desc.epilogue = RENORM_EPILOGUE_RELU;
+      p.beta = array(p.c(), beta);
+      values const got = train(p);
+      std::size_t const which = p.c() / 2;
+      double open = 0;
+      for (std::size_t k = 0; k < p.s(); ++k)
+        if (got.y[p.at(0, which, k)] > 0) open += p.dy[p.at(0, which, k)];
+      EXPECT_NEAR(got.dbeta[which], open, 1e-6) << "beta " << beta;
+    });
 }
 
 }  // namespace
