@@ -5,9 +5,6 @@
 namespace renorm::op {
 namespace {
 
-// So many channels at a time have their sums on the stack.
-constexpr std::size_t block_channels = 64;
-
 // Means become sums and meet as in a reduction.
 void merge_block(call const& on, std::size_t channels, double count, double other_count, double* mean, double* m2, double const* other_mean,
                  double const* other_m2) {

@@ -5,6 +5,9 @@
 
 namespace renorm {
 
+// Operations that need no workspace have statistics of so many channels at a time on the stack.
+inline constexpr std::size_t block_channels = 64;
+
 struct channels {
   std::size_t first, count;
   std::size_t group, of_group;  // of_group: where the arrays of statistics have these channels

@@ -5,9 +5,6 @@
 namespace renorm::op {
 namespace {
 
-// So many channels at a time have their coefficients on the stack.
-constexpr std::size_t block_channels = 64;
-
 struct coefficients_block {
   double mean[block_channels], scale[block_channels], beta[block_channels];
   bool finite[block_channels];  // all of a channel that was folded

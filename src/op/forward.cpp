@@ -108,7 +108,6 @@ template <class T> void train_as(problem const& p, renorm_train_args const& a, c
 
 // Without a value all groups have the same statistics. The running ones stay.
 void train_empty(problem const& p, renorm_train_args const& a, call const& on) {
-  constexpr std::size_t block_channels = 64;
   double const zero[block_channels] = {};
   double sigma[block_channels], r[block_channels], d[block_channels];
   struct {
