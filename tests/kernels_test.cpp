@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace renorm_test {
@@ -19,7 +20,7 @@ namespace isas = renorm::isas;
 struct geometry {
   std::size_t length, channels, samples;
   placement where;
-  bool stream;
+  bool stream, flat;
 };
 
 // Between -1 and 3, with a different sequence for each seed.
@@ -57,7 +58,7 @@ template <class T> struct grid_of {
   geometry g;
   std::size_t values() const { return g.samples * g.channels * g.length; }
   // Samples of all channels back to back; rows of length columns.
-  renorm::planes planes() const { return {g.samples, g.channels * g.length, g.channels, g.length, g.length}; }
+  renorm::planes planes() const { return {g.samples, g.channels * g.length, g.channels, g.length, g.length, 0, g.flat}; }
   renorm::pixels pixels() const { return {g.samples * g.channels, g.length, g.length}; }
   // One for the runs of a sample. About half of the values are 0.
   vector_at<T> mask() const {
@@ -442,14 +443,14 @@ template <class T, class Case> void compare_with_scalar(isas::entry const& e, Ca
   bool const fused = std::string(e.code->name) != "sse2";
   for (std::size_t length : lengths<T>())
     for (std::size_t samples : {1, 2, 9}) {
-      geometry const plain = {length, 5, samples, {}, false};
+      geometry const plain = {length, 5, samples, {}, false, false};
       written const want = run(scalar, grid_of<T>{plain});
       for (placement const& where : placements(sizeof(T)))
-        for (bool stream : {false, true}) {
-          geometry const g = {length, 5, samples, where, stream};
+        for (auto const& [stream, flat] : {std::pair(false, false), {true, false}, {true, true}}) {
+          geometry const g = {length, 5, samples, where, stream, flat};
           SCOPED_TRACE(testing::Message() << e.code->name << (sizeof(T) == 4 ? " float" : " double") << " length " << length << " samples "
                                           << samples << " offset " << where.offset << " edge " << static_cast<int>(where.guard)
-                                          << (stream ? " stream" : ""));
+                                          << (g.stream ? " stream" : "") << (g.flat ? " flat" : ""));
           expect_same(run(*e.code, grid_of<T>{g}), want, tolerance<T>(fused, g));
           if (testing::Test::HasFailure()) return;
         }

@@ -1,6 +1,6 @@
-// Output that goes past the caches. The linker redirects sysconf() to the one here (--wrap), which tells of tiny caches, so that small
-// calls stream.
+// Output that goes past the caches. The library is told of tiny ones, so that small calls stream.
 #include "capi_call.hpp"
+#include "isa/cache.hpp"
 #include "support/isas.hpp"
 
 #include <gtest/gtest.h>
@@ -10,28 +10,19 @@
 #include <cstring>
 #include <thread>
 
-#include <unistd.h>
-
-extern "C" {
-
-long __real_sysconf(int name);
-
-// The thread sanitizer calls it before it can be told of calls.
-#ifdef __clang__
-__attribute__((disable_sanitizer_instrumentation))
-#endif
-long __wrap_sysconf(int name) {
-  return name == _SC_LEVEL2_CACHE_SIZE || name == _SC_LEVEL3_CACHE_SIZE ? 1024 : __real_sysconf(name);
-}
-
-}  // extern "C"
-
 namespace {
 
 using capi::call;
 using capi::operation;
 
-class Streaming : public renorm_test::IsaTest {};
+class Streaming : public renorm_test::IsaTest {
+ protected:
+  Streaming() {
+    renorm::cpu::caches const tiny = {{1024, {}}, {1024, {}}, 0, true, false};
+    renorm::cpu::set_caches(&tiny);
+  }
+  ~Streaming() override { renorm::cpu::set_caches(nullptr); }
+};
 
 // In place nothing streams, and neither does what a mask clears afterwards.
 TEST_F(Streaming, HasTheBitsOfPlainStores) {

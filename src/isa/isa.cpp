@@ -28,9 +28,10 @@ entry const unknown_limit{nullptr, RENORM_ISA_NONE, cpu::none};
 std::atomic<entry const*> chosen{nullptr};
 
 entry const* best_up_to(renorm_isa limit) {
+  unsigned const features = cpu::detect_features();
   entry const* found = all;  // scalar runs everywhere
   for (entry const& e : all)
-    if (e.id <= limit && e.runs_here()) found = &e;
+    if (e.id <= limit && e.runs_with(features)) found = &e;
   return found;
 }
 
@@ -44,7 +45,8 @@ entry const* choose_from_environment() {
 
 }  // namespace
 
-bool entry::runs_here() const { return (cpu::detect_features() & required) == required; }
+bool entry::runs_with(unsigned features) const { return (features & required) == required; }
+bool entry::runs_here() const { return runs_with(cpu::detect_features()); }
 
 entries compiled() { return {all, all + count}; }
 

@@ -26,6 +26,7 @@ struct entry {
   renorm_isa id;
   unsigned required;  // cpu::feature bits
 
+  bool runs_with(unsigned features) const;  // those of a CPU
   bool runs_here() const;
 };
 

@@ -65,7 +65,7 @@ void affine_runs(Fused fused, planes const& p, T const* x, affine_coefficients<T
 
 template <class Fused, class V, class T>
 void affine_planes(Fused fused, planes const& p, T const* x, affine_coefficients<T> const& a, T const* z, T* y, bool stream) {
-  if (!is_flat<T>(p, stream)) {
+  if (!p.flat) {
     affine_runs<plain, Fused, V>(fused, p, x, a, z, y, stream);
     return;
   }

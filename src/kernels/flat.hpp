@@ -10,10 +10,6 @@ namespace {
 // One row of one coefficient array: the arrays of a sweep, eight at most, are on the stack and in the L1 cache.
 inline constexpr std::size_t flat_row_bytes = 4096;
 
-template <class T> RENORM_INLINE bool is_flat(planes const& p, bool stream) {
-  return stream && p.samples >= flat_samples && p.channel_pitch == p.length && p.channels > 1 && !is_long_run<T>(p.length);
-}
-
 // Repeats each value length times. Writes up to a register past the end.
 template <class V, class T> void repeat_values(T const* values, std::size_t count, std::size_t length, T* row) {
   for (std::size_t c = 0; c < count; ++c, row += length) {

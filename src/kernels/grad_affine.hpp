@@ -114,7 +114,7 @@ template <class V, class T = typename V::value> void grad_affine_plane(planes co
     return;
   }
   with_epilogue(e, [&](auto fused) RENORM_LAMBDA {
-    if (is_flat<T>(p, stream)) grad_affine_flat<decltype(fused), V>(fused, p, x, dy, n, g, e, dx, stream);
+    if (p.flat) grad_affine_flat<decltype(fused), V>(fused, p, x, dy, n, g, e, dx, stream);
     else grad_affine_runs<plain, decltype(fused), V>(fused, p, x, dy, n, g, e, dx, stream);
   });
 }

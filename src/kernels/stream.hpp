@@ -59,13 +59,6 @@ template <class V, class Store, class T> RENORM_INLINE void read_ahead(Store, T 
     if (ahead > 0 && i % (line_bytes / sizeof(T)) < V::size) prefetch(reinterpret_cast<std::uintptr_t>(p) + ahead * sizeof(T));
 }
 
-// Runs of fewer bytes are not streamed: the lines at both ends of a run are stored the plain way, and the same line streamed and
-// stored costs more than it saves. Planes of 3136 bytes run at 100 percent of the limit streaming, of 784 bytes at 60 against 65-79,
-// of 196 bytes at 35-47 against 55-60.
-inline constexpr std::size_t long_run_bytes = 2048;
-
-template <class T> RENORM_INLINE bool is_long_run(std::size_t length) { return length * sizeof(T) >= long_run_bytes; }
-
 // group(first row, number of rows, stream) over rows for tiles of N registers. Rows that are a whole number of cache lines apart have their
 // ends in common, so that nothing of them is stored both ways.
 template <class V, std::size_t N, class T, class Group> RENORM_INLINE void write_rows(pixels const& p, bool stream, Group const& group) {

@@ -15,8 +15,12 @@ inline constexpr std::size_t additions_per_lane = 128;
 // With an eps below this, squares that T loses to underflow would show in var + eps.
 template <class T> inline constexpr double tiny_eps = sizeof(T) == sizeof(float) ? 0x1p-90 : 0x1p-900;
 
-// Sweeps take short planes of this many samples or more together (kernels/flat.hpp).
-inline constexpr std::size_t flat_samples = 8;
+// Shorter runs are not streamed: the lines at both ends of a run are stored the plain way, and the same line streamed and stored costs
+// more than it saves. Planes of 3136 bytes run at 100 percent of the limit streaming, of 784 bytes at 60 against 65-79, of 196 bytes at
+// 35-47 against 55-60.
+inline constexpr std::size_t long_run_bytes = 2048;
+
+template <class T> constexpr bool is_long_run(std::size_t length) { return length * sizeof(T) >= long_run_bytes; }
 
 namespace {
 
@@ -34,6 +38,7 @@ struct planes {
   std::size_t channels, channel_pitch;
   std::size_t length;
   std::size_t ahead = 0;  // see read_ahead in kernels/stream.hpp
+  bool flat = false;      // whole short planes without a gap, to be swept as kernels/flat.hpp does
 };
 
 // Rows that hold all channels (NHWC): rows of width values, pitch apart. Column j takes coefficient j.

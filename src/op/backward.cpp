@@ -1,6 +1,7 @@
 // Backward of training and of inference, and the parts of them.
 #include "op/gradient.hpp"
 #include "op/op.hpp"
+#include "op/plan.hpp"
 #include "op/scratch.hpp"
 #include "op/sweep.hpp"
 
@@ -132,7 +133,7 @@ template <class T> struct inference_backward_scratch {
   double *mean, *sigma, *sum_dy, *sum_dy_xhat;
 
   inference_backward_scratch(problem const& p, arena& memory)
-      : order(p.shape.groups == 1 ? p.order : make_order(p.shape.ungrouped(), lanes<T>)),
+      : order(ungrouped_order(p)),
         selected(p, order, memory),
         sums(order, memory),
         xhat(order, memory),
@@ -151,24 +152,24 @@ inline bool same_alignment(void const* a, void const* b) {
 }
 
 // dx of training, and dz, as a Sweep (op/sweep.hpp).
-template <class T> struct gradient_sweep : masked_output<T> {
+template <class T> struct gradient_sweep : masked_output<T>, streaming {
   xhat_scratch<T> const& n;
   gate_scratch<T> const& gate;
   gradient_scratch<T> const& g;
   T const *x, *dy;
   grad_epilogue<T> e;
-  bool stream;
 
   gradient_sweep(kernels<T> const& kernels, xhat_scratch<T> const& xhat, gate_scratch<T> const& relu, gradient_scratch<T> const& s,
                  void const* in, void const* grad, grad_epilogue<T> const& behind, void* dx, bool bypass)
       : masked_output<T>{kernels, static_cast<T*>(dx)},
+        streaming{bypass && dx != in && dx != grad &&
+                  (behind.dz == nullptr || (behind.dz != grad && behind.dz != behind.z && same_alignment(behind.dz, dx)))},
         n(xhat),
         gate(relu),
         g(s),
         x(static_cast<T const*>(in)),
         dy(static_cast<T const*>(grad)),
-        e(behind),
-        stream(bypass && dx != in && dx != grad && (e.dz == nullptr || (e.dz != dy && e.dz != e.z && same_alignment(e.dz, dx)))) {}
+        e(behind) {}
 
   bool units() const { return n.units || gate.affine.units || g.units; }
   void planes(renorm::planes const& p, std::size_t offset, std::size_t column) const {
@@ -189,19 +190,13 @@ template <class T> struct gradient_sweep : masked_output<T> {
     masked_output<T>::clear(offset, count);
     if (e.dz != nullptr) memset(e.dz + offset, 0, count * sizeof(T));
   }
-  void publish() const { fence(stream); }
 };
-
-// Where a mask leaves values out, the output is written again.
-bool bypass(problem const& p, std::size_t tensors, call const& on) {
-  return p.mask == mask::none && output_bypasses_cache(tensors * p.tensor_bytes(), on.exec.threads);
-}
 
 // x is dy where x decides nothing.
 template <class T, class Scratch> gradient_sweep<T> sweep_of(problem const& p, Scratch const& s, void const* x, void const* dy,
                                                              grad_epilogue<T> const& e, void* dx, call const& on) {
-  std::size_t const tensors = (x == dy ? 2 : 3) + (e.z != nullptr) + (e.dz != nullptr);
-  return {on.code.of<T>(), s.xhat, s.gate, s.gradient, x, dy, e, dx, bypass(p, tensors, on)};
+  std::size_t const tensors = backward_tensors(x != dy, e.z != nullptr, e.dz != nullptr);
+  return {on.code.of<T>(), s.xhat, s.gate, s.gradient, x, dy, e, dx, bypass(p, tensors, on.exec.threads)};
 }
 
 // After both have been narrowed.
@@ -337,7 +332,8 @@ template <class T> void inference_dx(problem const& p, renorm_inference_backward
   map_forward(p, on.code, all, s.mean, s.sigma, nullptr, nullptr, a.gamma, nullptr, map);
   clear(map.center, p.shape.c);
   s.affine.narrow(s.order, on.code, all, map.center, map.scale, map.shift);
-  sweep_all(s.order, selected, on.exec, affine_sweep<T>(on.code.of<T>(), s.affine, a.dy, {}, a.dx, bypass(p, 2, on)));
+  bool const streams = bypass(p, backward_tensors(false, false, false), on.exec.threads);
+  sweep_all(s.order, selected, on.exec, affine_sweep<T>(on.code.of<T>(), s.affine, a.dy, {}, a.dx, streams));
 }
 
 template <class T> void inference_backward_as(problem const& p, renorm_inference_backward_args const& a, call const& on) {

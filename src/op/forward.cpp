@@ -1,6 +1,7 @@
 // Training forward, inference, and the parts of them that read tensors.
 #include "op/moments.hpp"
 #include "op/op.hpp"
+#include "op/plan.hpp"
 #include "op/scratch.hpp"
 #include "op/sweep.hpp"
 
@@ -36,7 +37,6 @@ template <class T> struct train_scratch {
         affine(order, memory) {}
 };
 
-// Inference knows no groups: all samples have the same statistics.
 template <class T> struct inference_scratch {
   renorm::order order;
   selection_scratch<T> selected;
@@ -44,7 +44,7 @@ template <class T> struct inference_scratch {
   affine_scratch<T> affine;
 
   inference_scratch(problem const& p, arena& memory)
-      : order(p.shape.groups == 1 ? p.order : make_order(p.shape.ungrouped(), lanes<T>)),
+      : order(ungrouped_order(p)),
         selected(p, order, memory),
         mean(memory.take<double>(p.shape.c)),
         sigma(memory.take<double>(p.shape.c)),
@@ -69,14 +69,10 @@ template <class T> void spell_out(shape const& s, call const& on, std::int64_t c
   for (std::size_t g = 0; g < s.groups; ++g) on.code.channel.spell_out_m2(s.c, static_cast<double>(count[g]), m2 + g * s.c);
 }
 
-// Where a mask leaves values out, the output is written again.
-bool bypass(problem const& p, call const& on) {
-  return p.mask == mask::none && output_bypasses_cache((p.add ? 3 : 2) * p.tensor_bytes(), on.exec.threads);
-}
-
 template <class T>
 affine_sweep<T> sweep_of(problem const& p, affine_scratch<T> const& t, void const* x, void const* z, void* y, call const& on) {
-  return {on.code.of<T>(), t, x, {p.relu, p.add, p.add ? static_cast<T const*>(z) : nullptr}, y, bypass(p, on)};
+  epilogue<T> const e = {p.relu, p.add, p.add ? static_cast<T const*>(z) : nullptr};
+  return {on.code.of<T>(), t, x, e, y, bypass(p, forward_tensors(p), on.exec.threads)};
 }
 
 template <class T> void train_as(problem const& p, renorm_train_args const& a, call const& on) {

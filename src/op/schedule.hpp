@@ -10,6 +10,7 @@ struct portion {
   std::size_t channel, channels;
   std::size_t segment, segments;
   std::size_t ahead;  // values from one to that of the portion that comes next, where that is to be read ahead, else 0
+  bool flat;          // short planes are swept side by side
   std::size_t slot;   // NHWC: a number below row_slots() that no other portion has
 };
 
@@ -19,6 +20,7 @@ struct piece {
   std::size_t channel, channels;
   std::size_t segment, segments;
   std::size_t ahead;
+  bool flat;
   std::size_t slot;
 };
 
@@ -26,7 +28,7 @@ template <class F> void for_each_piece(order const& o, portion const& p, F const
   for (std::size_t next = p.segment, end = p.segment + p.segments; next < end;) {
     group const g = o.at(o.group_of_segment(next));
     std::size_t const first = next - g.segment, last = smaller(g.cut.segments, end - g.segment);
-    f(piece{g, p.channel, p.channels, first, last - first, p.ahead, p.slot});
+    f(piece{g, p.channel, p.channels, first, last - first, p.ahead, p.flat, p.slot});
     next = g.segment + last;
   }
 }
@@ -45,16 +47,41 @@ struct schedule {
   std::size_t segment_ranges;
   std::size_t channels;
   bool reads_ahead;
+  bool flat;  // short planes of several samples are swept side by side, as kernels/flat.hpp does
 
   std::size_t portions() const { return channel_blocks * segment_ranges; }
   portion at(order const& o, std::size_t i) const;
 };
 
-// inputs: tensors that are reduced, if any. threads >= 1
-schedule make_schedule(order const& o, std::size_t element_size, std::size_t inputs, std::size_t threads);
+// What is to be cut: inputs are the tensors that are reduced, if any; streams is whether the sweep's output goes past the caches.
+struct passes {
+  std::size_t element_size, inputs;
+  bool streams;
+};
 
-// How many portions a sweep of so many units is cut into that no reduction goes before.
-std::size_t sweep_portions(std::size_t units, std::size_t threads);
+// threads >= 1
+schedule make_schedule(order const& o, passes const& what, std::size_t threads);
+
+// Planes of fewer samples are swept one by one.
+inline constexpr std::size_t flat_samples = 8;
+
+// Whether a sweep that no reduction goes before is in memory order, in equal parts, instead of as a schedule has it: unless short planes
+// are to be swept side by side. Groups of NHWC, and of one channel, go one by one.
+bool sweeps_in_memory_order(order const& o, passes const& what);
+
+// Values that one step of a backwards sweep takes, and the unit that NCHW is cut in: enough to run, few enough to still be in the cache.
+inline constexpr std::size_t step_values = 8192;
+
+// Equal parts of so many units: of values of NCHW, of positions of NHWC, of which there are end.
+struct memory_order {
+  std::size_t unit, end, parts;
+
+  std::size_t border(std::size_t k) const { return smaller(renorm::border(divide_up(end, unit), parts, k) * unit, end); }
+};
+memory_order cut_in_memory_order(order const& o, std::size_t threads);
+
+// How many portions a loop over so many units is cut into.
+std::size_t equal_portions(std::size_t units, std::size_t threads);
 
 // Whether output that is written once should go past the caches: touched is what the operation reads and writes in bytes.
 bool output_bypasses_cache(std::size_t touched, std::size_t threads);

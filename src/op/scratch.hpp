@@ -82,18 +82,17 @@ template <class T> struct masked_output {
 };
 
 // y = scale*(x - center) + shift, and the epilogue, as a Sweep (op/sweep.hpp).
-template <class T> struct affine_sweep : masked_output<T> {
+template <class T> struct affine_sweep : masked_output<T>, streaming {
   affine_scratch<T> const& map;
   T const* x;
   epilogue<T> behind;
-  bool stream;
 
   affine_sweep(kernels<T> const& kernels, affine_scratch<T> const& t, void const* in, epilogue<T> const& e, void* y, bool bypass)
       : masked_output<T>{kernels, static_cast<T*>(y)},
+        streaming{bypass && in != y && e.z != y},
         map(t),
         x(static_cast<T const*>(in)),
-        behind(e),
-        stream(bypass && in != y && e.z != y) {}
+        behind(e) {}
 
   epilogue<T> behind_from(std::size_t offset) const { return {behind.relu, behind.add, behind.add ? behind.z + offset : nullptr}; }
   void planes(renorm::planes const& p, std::size_t offset, std::size_t column) const {
@@ -102,7 +101,6 @@ template <class T> struct affine_sweep : masked_output<T> {
   void pixels(renorm::pixels const& p, std::size_t offset, std::size_t column) const {
     this->k.affine_pixels(p, x + offset, from(map.coefficients(), column), behind_from(offset), this->out + offset, stream);
   }
-  void publish() const { fence(stream); }
 };
 
 }  // namespace renorm

@@ -56,7 +56,7 @@ template <class T> class selection {
     valid_ = scratch.valid;
     before_ = scratch.before;
     executor const on = e.for_bytes(p.tensor_bytes());
-    std::size_t const samples = p.shape.n, parts = sweep_portions(samples, on.threads);
+    std::size_t const samples = p.shape.n, parts = equal_portions(samples, on.threads);
     parallel(on, parts, [&](std::size_t i) {
       for (std::size_t sample = border(samples, parts, i); sample < border(samples, parts, i + 1); ++sample)
         read_sample(p.mask, mask, sample, scratch.valid + sample * p.shape.s);

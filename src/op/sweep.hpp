@@ -3,23 +3,28 @@
 //   planes(p, offset, column)     runs of NCHW; column is the place of their coefficients in [groups][width]
 //   pixels(p, offset, column)     rows of NHWC, width() columns
 //   clear_planes(p, offset, valid), clear(offset, count)   0 where a mask leaves values out
+//   streams()                     whether what it writes goes past the caches
 //   publish()                     after the last portion of a task
 #pragma once
 
+#include "op/check.hpp"
 #include "op/selection.hpp"
 
 #include <atomic>
 
 namespace renorm {
 
-// The release by which a thread hands over its results does not cover streaming stores; a full fence does. It waits until they have left,
-// half a microsecond after 12 KB: once for a task, not for each portion of it.
-inline void fence(bool streamed) {
-  if (streamed) std::atomic_thread_fence(std::memory_order_seq_cst);
-}
+// What a Sweep that may write past the caches has to do about it. The release by which a thread hands over its results does not cover
+// streaming stores; a full fence does. It waits until they have left, half a microsecond after 12 KB: once for a task, not for each
+// portion of it.
+struct streaming {
+  bool stream;
 
-// Values that one step of a backwards sweep takes, and the unit that NCHW is cut in: enough to run, few enough to still be in the cache.
-inline constexpr std::size_t step_values = 8192;
+  bool streams() const { return stream; }
+  void publish() const {
+    if (stream) std::atomic_thread_fence(std::memory_order_seq_cst);
+  }
+};
 
 // Rows of NHWC without a gap, the last ones first.
 template <class Sweep> void sweep_rows(order const& o, std::size_t offset, std::size_t rows, std::size_t column, Sweep const& sweep) {
@@ -59,12 +64,15 @@ struct channel_runs {
   std::size_t position, runs, length;
   std::size_t channel, channels, group;
   std::size_t ahead;
+  bool flat;
 };
 
 template <class T, class Sweep>
 void sweep_channels(order const& o, selection<T> const& selected, channel_runs const& r, Sweep const& sweep) {
   std::size_t const s = o.shape.s, c = o.shape.c, offset = (r.position / s * c + r.channel) * s + r.position % s;
-  planes const p = {r.runs, o.run_pitch(), r.channels, s, r.length, r.ahead};
+  bool const flat = r.flat && r.runs >= flat_samples && r.channels > 1;
+  RENORM_ASSERT(!flat || r.length == s);  // whole planes
+  planes const p = {r.runs, o.run_pitch(), r.channels, s, r.length, r.ahead, flat};
   sweep.planes(p, offset, r.group * c + r.channel);
   if (!selected.all()) sweep.clear_planes(p, offset, selected.of(r.position));
 }
@@ -75,7 +83,9 @@ template <class T, class Sweep> void sweep_piece(order const& o, selection<T> co
   for (std::size_t chunk = k.first_chunk(q.segment + q.segments); chunk-- > k.first_chunk(q.segment);) {
     part const p = k.part_of(chunk);
     if (o.shape.layout == layout::nhwc) sweep_pixels(o, selected, q.group, p, sweep);
-    else sweep_channels(o, selected, {o.position_of(q.group, p), p.runs, p.length, q.channel, q.channels, q.group.index, q.ahead}, sweep);
+    else
+      sweep_channels(o, selected, {o.position_of(q.group, p), p.runs, p.length, q.channel, q.channels, q.group.index, q.ahead, q.flat},
+                     sweep);
   }
 }
 
@@ -90,34 +100,30 @@ void sweep_values(order const& o, selection<T> const& selected, std::size_t firs
     std::size_t const channels = skipped > 0 || whole_planes == 0 ? 1 : smaller(whole_planes, c - channel);
     std::size_t const length = smaller(last - first, s - skipped);
     std::size_t const group = o.shape.groups == 1 ? 0 : o.group_of_sample(sample);
-    sweep_channels(o, selected, {sample * s + skipped, 1, length, channel, channels, group, 0}, sweep);
+    sweep_channels(o, selected, {sample * s + skipped, 1, length, channel, channels, group, 0, false}, sweep);
     first += (channels - 1) * s + length;
   }
 }
 
-// A sweep in memory order, in equal parts; NHWC without groups.
 template <class T, class Sweep> void sweep_linear(order const& o, selection<T> const& selected, executor const& e, Sweep const& sweep) {
-  bool const nchw = o.shape.layout == layout::nchw;
-  std::size_t const unit = nchw ? step_values : o.sublanes, end = nchw ? o.shape.values() : o.shape.per_channel();
-  std::size_t const units = divide_up(end, unit), parts = sweep_portions(units, e.threads);
+  memory_order const cuts = cut_in_memory_order(o, e.threads);
   auto const sweep_part = [&](std::size_t i) {
-    std::size_t const first = smaller(border(units, parts, i) * unit, end), last = smaller(border(units, parts, i + 1) * unit, end);
-    if (nchw) sweep_values(o, selected, first, last, sweep);
+    std::size_t const first = cuts.border(i), last = cuts.border(i + 1);
+    if (o.shape.layout == layout::nchw) sweep_values(o, selected, first, last, sweep);
     else sweep_run(o, selected, first, last - first, 0, sweep);
   };
-  parallel(e, parts, sweep_part, [&] { sweep.publish(); });
+  parallel(e, cuts.parts, sweep_part, [&] { sweep.publish(); });
 }
 
-// A sweep that no reduction goes before. Short planes go by channel blocks: kernels take several samples of them at once. Groups of
-// NHWC, and of one channel, go one by one.
+// A sweep that no reduction goes before.
 template <class T, class Sweep> void sweep_all(order const& o, selection<T> const& selected, executor const& lent, Sweep const& sweep) {
   executor const e = lent.for_bytes(o.shape.values() * sizeof(T));
-  bool const nchw = o.shape.layout == layout::nchw, flat = nchw && smaller(o.other.runs, o.other.runs_per_chunk) >= flat_samples;
-  if (!flat && (o.shape.groups == 1 || (nchw && o.shape.c > 1))) {
+  passes const what = {sizeof(T), 0, sweep.streams()};
+  if (sweeps_in_memory_order(o, what)) {
     sweep_linear(o, selected, e, sweep);
     return;
   }
-  schedule const cuts = make_schedule(o, sizeof(T), 0, e.threads);
+  schedule const cuts = make_schedule(o, what, e.threads);
   auto const sweep_portion = [&](std::size_t i) {
     for_each_piece(o, cuts.at(o, i), [&](piece const& q) { sweep_piece(o, selected, q, sweep); });
   };
@@ -133,7 +139,7 @@ template <class F> void for_each_group(order const& o, executor const& lent, F c
 template <class Reduce, class Algebra, class Sweep> void run_passes(order const& o, std::size_t element_size, executor const& lent,
                                                                     Reduce const& reduce, Algebra const& algebra, Sweep const& sweep) {
   executor const e = lent.for_bytes(o.shape.values() * element_size);
-  schedule const cuts = make_schedule(o, element_size, Reduce::inputs, e.threads);
+  schedule const cuts = make_schedule(o, {element_size, Reduce::inputs, sweep.streams()}, e.threads);
   auto const for_all_pieces = [&](auto const& f, auto const& publish) {
     parallel(
         e, cuts.portions(), [&](std::size_t i) { for_each_piece(o, cuts.at(o, i), f); }, publish);
@@ -161,12 +167,14 @@ template <class T, class Sweep> struct sweep_after {
   Sweep const& sweep;
 
   void operator()(piece const& q) const { sweep_piece(o, selected, q, sweep); }
+  bool streams() const { return sweep.streams(); }
   void publish() const { sweep.publish(); }
 };
 template <class T, class Sweep> sweep_after(order const&, selection<T> const&, Sweep const&) -> sweep_after<T, Sweep>;
 
 struct no_sweep {
   void operator()(piece const&) const {}
+  bool streams() const { return false; }
   void publish() const {}
 };
 
