@@ -1,5 +1,7 @@
 // The operations of the C ABI: check everything, translate, call op. The only place that can refuse.
+#include "explain.hpp"
 #include "op/op.hpp"
+#include "trace.hpp"
 #include "validate.hpp"
 
 #include <stdlib.h>
@@ -67,6 +69,7 @@ bool updates_by_momentum(problem const& p) { return !p.keep_running && !p.cumula
 struct train {
   using args = renorm_train_args;
   static constexpr char const* name = "renorm_train";
+  static constexpr renorm_op id = RENORM_OP_TRAIN;
   static options reads(problem const& p) { return {true, false, p.batch_renorm}; }
   static void list(problem const& p, args const& a, arrays& v) {
     std::size_t const x = v.input("args->x", a.x, p.tensor_bytes());
@@ -102,6 +105,7 @@ struct train {
 struct inference {
   using args = renorm_inference_args;
   static constexpr char const* name = "renorm_inference";
+  static constexpr renorm_op id = RENORM_OP_INFERENCE;
   static options reads(problem const& p) { return {!p.track_sigma, false, false}; }
   static void list(problem const& p, args const& a, arrays& v) {
     std::size_t const x = v.input("args->x", a.x, p.tensor_bytes());
@@ -122,6 +126,7 @@ struct inference {
 struct backward {
   using args = renorm_backward_args;
   static constexpr char const* name = "renorm_backward";
+  static constexpr renorm_op id = RENORM_OP_BACKWARD;
   static options reads(problem const&) { return {}; }
   static void list(problem const& p, args const& a, arrays& v) {
     std::size_t const x = v.input("args->x", a.x, p.tensor_bytes()), dy = v.input("args->dy", a.dy, p.tensor_bytes());
@@ -152,6 +157,7 @@ struct backward {
 struct inference_backward {
   using args = renorm_inference_backward_args;
   static constexpr char const* name = "renorm_inference_backward";
+  static constexpr renorm_op id = RENORM_OP_INFERENCE_BACKWARD;
   static options reads(problem const& p) { return {!p.track_sigma, false, false}; }
   static void list(problem const& p, args const& a, arrays& v) {
     std::size_t const x = v.input("args->x", a.x, p.relu || a.dgamma != nullptr ? p.tensor_bytes() : 0);
@@ -177,6 +183,7 @@ struct inference_backward {
 struct moments {
   using args = renorm_moments_args;
   static constexpr char const* name = "renorm_moments";
+  static constexpr renorm_op id = RENORM_OP_MOMENTS;
   static options reads(problem const&) { return {true, false, false}; }
   static void list(problem const& p, args const& a, arrays& v) {
     v.input("args->x", a.x, p.tensor_bytes());
@@ -193,6 +200,7 @@ struct moments {
 struct merge {
   using args = renorm_merge_args;
   static constexpr char const* name = "renorm_merge";
+  static constexpr renorm_op id = RENORM_OP_MERGE;
   static options reads(problem const&) { return {}; }
   static void list(problem const& p, args const& a, arrays& v) {
     v.input("args->other_count", a.other_count, count_bytes(p));
@@ -217,6 +225,7 @@ struct merge {
 struct update_running {
   using args = renorm_update_running_args;
   static constexpr char const* name = "renorm_update_running";
+  static constexpr renorm_op id = RENORM_OP_UPDATE_RUNNING;
   static options reads(problem const& p) { return {p.track_sigma, updates_by_momentum(p), false}; }
   static void list(problem const& p, args const& a, arrays& v) {
     v.input("args->count", a.count, count_bytes(p));
@@ -239,6 +248,7 @@ struct update_running {
 struct correction {
   using args = renorm_correction_args;
   static constexpr char const* name = "renorm_correction";
+  static constexpr renorm_op id = RENORM_OP_CORRECTION;
   static options reads(problem const& p) { return {true, false, p.batch_renorm}; }
   static void list(problem const& p, args const& a, arrays& v) {
     v.input("args->count", a.count, count_bytes(p));
@@ -264,6 +274,7 @@ struct correction {
 struct coefficients {
   using args = renorm_coefficients_args;
   static constexpr char const* name = "renorm_coefficients";
+  static constexpr renorm_op id = RENORM_OP_COEFFICIENTS;
   static bool from_running(args const& a) { return a.mean == nullptr && a.sigma == nullptr; }
   static options reads(problem const&) { return {}; }
   static void list(problem const& p, args const& a, arrays& v) {
@@ -293,6 +304,7 @@ struct coefficients {
 struct apply {
   using args = renorm_apply_args;
   static constexpr char const* name = "renorm_apply";
+  static constexpr renorm_op id = RENORM_OP_APPLY;
   static options reads(problem const&) { return {}; }
   static void list(problem const& p, args const& a, arrays& v) {
     std::size_t const x = v.input("args->x", a.x, p.tensor_bytes());
@@ -311,6 +323,7 @@ struct apply {
 struct backward_reduce {
   using args = renorm_backward_reduce_args;
   static constexpr char const* name = "renorm_backward_reduce";
+  static constexpr renorm_op id = RENORM_OP_BACKWARD_REDUCE;
   static options reads(problem const&) { return {}; }
   static void list(problem const& p, args const& a, arrays& v) {
     v.input("args->x", a.x, p.tensor_bytes());
@@ -335,6 +348,7 @@ struct backward_reduce {
 struct backward_apply {
   using args = renorm_backward_apply_args;
   static constexpr char const* name = "renorm_backward_apply";
+  static constexpr renorm_op id = RENORM_OP_BACKWARD_APPLY;
   static options reads(problem const&) { return {}; }
   static void list(problem const& p, args const& a, arrays& v) {
     bool const sweeps = a.dx != nullptr;
@@ -370,6 +384,7 @@ struct backward_apply {
 struct fold {
   using args = renorm_fold_args;
   static constexpr char const* name = "renorm_fold";
+  static constexpr renorm_op id = RENORM_OP_FOLD;
   static options reads(problem const& p) { return {!p.track_sigma, false, false}; }
   static void list(problem const& p, args const& a, arrays& v) {
     std::size_t const weights = v.input("args->weights", a.weights, a.folded_weights != nullptr ? p.tensor_bytes() : 0);
@@ -387,6 +402,21 @@ struct fold {
   static std::size_t workspace(problem const&) { return 0; }
   static void run(problem const& p, args const& a, call const& on) { op::fold(p, a, on); }
 };
+
+executor threads_of(renorm_exec const& e) {
+  std::size_t const lent = e.concurrency > 0 ? static_cast<std::size_t>(e.concurrency) : assumed_threads;
+  return {e.parallel_for, e.ctx, e.parallel_for == nullptr ? 1 : lent};
+}
+
+// nullptr where there is no such instruction set.
+isa const* active_code() {
+  isas::entry const* const active = isas::active();
+  return active == nullptr ? nullptr : active->code;
+}
+
+renorm_status fail_isa(char const* function) {
+  return fail(RENORM_ERROR_ISA, "%s: RENORM_MAX_ISA names no instruction set of this build", function);
+}
 
 template <class Op> struct request {
   problem p;
@@ -413,34 +443,92 @@ template <class Op> struct request {
     if (auto s = v.check()) return s;
     return Op::check(p, a);
   }
-
-  executor threads() const {
-    std::size_t const lent = e.concurrency > 0 ? static_cast<std::size_t>(e.concurrency) : assumed_threads;
-    return {e.parallel_for, e.ctx, e.parallel_for == nullptr ? 1 : lent};
-  }
 };
 
-template <class Op> renorm_status run(renorm_desc const* desc, typename Op::args const* args, renorm_exec const* exec) {
+template <class Op> renorm_status perform(renorm_desc const* desc, typename Op::args const* args, renorm_exec const* exec) {
   request<Op> r;
   if (auto s = r.read(desc, args, exec)) return s;
-  isas::entry const* const isa = isas::active();
-  if (isa == nullptr) return fail(RENORM_ERROR_ISA, "%s: RENORM_MAX_ISA names no instruction set of this build", Op::name);
+  isa const* const code = active_code();
+  if (code == nullptr) return fail_isa(Op::name);
   void* own = nullptr;
   if (r.e.workspace == nullptr && r.workspace > 0) {
     own = malloc(r.workspace);
     if (own == nullptr) return fail(RENORM_ERROR_OUT_OF_MEMORY, "%s: no memory for a workspace of %zu bytes", Op::name, r.workspace);
   }
-  Op::run(r.p, r.a, {*isa->code, r.threads(), own != nullptr ? own : r.e.workspace, r.workspace});
+  Op::run(r.p, r.a, {*code, threads_of(r.e), own != nullptr ? own : r.e.workspace, r.workspace});
   free(own);
   return RENORM_OK;
 }
 
-constexpr char const* workspace_size = "renorm_workspace_size";
+// f(operation) for the operation of that number.
+template <class F> renorm_status with_operation(char const* function, renorm_op op, F const& f) {
+  switch (op) {
+    case train::id:
+      return f(train());
+    case inference::id:
+      return f(inference());
+    case backward::id:
+      return f(backward());
+    case inference_backward::id:
+      return f(inference_backward());
+    case moments::id:
+      return f(moments());
+    case merge::id:
+      return f(merge());
+    case update_running::id:
+      return f(update_running());
+    case correction::id:
+      return f(correction());
+    case coefficients::id:
+      return f(coefficients());
+    case apply::id:
+      return f(apply());
+    case backward_reduce::id:
+      return f(backward_reduce());
+    case backward_apply::id:
+      return f(backward_apply());
+    case fold::id:
+      return f(fold());
+    default:
+      return fail(RENORM_ERROR_UNSUPPORTED, "%s: op %d is unknown", function, op);
+  }
+}
 
-template <class Op> renorm_status size_workspace(problem const& p, std::size_t& bytes) {
-  if (auto s = check_options(p, Op::reads(p), workspace_size)) return s;
-  bytes = Op::workspace(p);
+// What can be said of an operation before there is a call of it.
+renorm_status read_operation(renorm_desc const* desc, renorm_op op, problem& p, char const* function) {
+  if (auto s = read_desc(desc, p, function)) return s;
+  return with_operation(function, op, [&](auto operation) { return check_options(p, operation.reads(p), function); });
+}
+
+renorm_status explain(renorm_desc const* desc, renorm_op op, renorm_exec const* exec, char* buf, size_t cap) {
+  constexpr char const* name = "renorm_explain";
+  problem p;
+  renorm_desc d;
+  renorm_exec e;
+  if (auto s = read_operation(desc, op, p, name)) return s;
+  if (auto s = read_struct(desc, d, name, "desc")) return s;
+  if (auto s = read_exec(exec, e, name)) return s;
+  if (auto s = need(buf != nullptr, name, "buf", "for the line")) return s;
+  if (cap == 0) return fail(RENORM_ERROR_VALUE, "%s: cap is 0", name);
+  isa const* const code = active_code();
+  if (code == nullptr) return fail_isa(name);
+  write_line(d, p, op, *code, threads_of(e), buf, cap);
   return RENORM_OK;
+}
+
+template <class Op> renorm_status perform_traced(renorm_desc const* desc, typename Op::args const* args, renorm_exec const* exec) {
+  double const start = microseconds();
+  renorm_status const status = perform<Op>(desc, args, exec);
+  double const taken = microseconds() - start;
+  tracer const t = current_tracer();
+  char line[RENORM_EXPLAIN_BYTES];
+  if (status == RENORM_OK && t.function != nullptr && explain(desc, Op::id, exec, line, sizeof(line)) == RENORM_OK)
+    t.function(t.ctx, line, taken);
+  return status;
+}
+
+template <class Op> renorm_status run(renorm_desc const* desc, typename Op::args const* args, renorm_exec const* exec) {
+  return is_traced() ? perform_traced<Op>(desc, args, exec) : perform<Op>(desc, args, exec);
 }
 
 }  // namespace
@@ -491,39 +579,18 @@ renorm_status renorm_fold(const renorm_desc* desc, const renorm_fold_args* args,
 }
 
 renorm_status renorm_workspace_size(const renorm_desc* desc, renorm_op op, size_t* bytes) {
+  constexpr char const* name = "renorm_workspace_size";
   problem p;
-  if (auto s = capi::read_desc(desc, p, capi::workspace_size)) return s;
-  if (bytes == nullptr) return capi::fail(RENORM_ERROR_NULL, "%s: bytes is NULL", capi::workspace_size);
-  switch (op) {
-    case RENORM_OP_TRAIN:
-      return capi::size_workspace<capi::train>(p, *bytes);
-    case RENORM_OP_INFERENCE:
-      return capi::size_workspace<capi::inference>(p, *bytes);
-    case RENORM_OP_BACKWARD:
-      return capi::size_workspace<capi::backward>(p, *bytes);
-    case RENORM_OP_INFERENCE_BACKWARD:
-      return capi::size_workspace<capi::inference_backward>(p, *bytes);
-    case RENORM_OP_MOMENTS:
-      return capi::size_workspace<capi::moments>(p, *bytes);
-    case RENORM_OP_MERGE:
-      return capi::size_workspace<capi::merge>(p, *bytes);
-    case RENORM_OP_UPDATE_RUNNING:
-      return capi::size_workspace<capi::update_running>(p, *bytes);
-    case RENORM_OP_CORRECTION:
-      return capi::size_workspace<capi::correction>(p, *bytes);
-    case RENORM_OP_COEFFICIENTS:
-      return capi::size_workspace<capi::coefficients>(p, *bytes);
-    case RENORM_OP_APPLY:
-      return capi::size_workspace<capi::apply>(p, *bytes);
-    case RENORM_OP_BACKWARD_REDUCE:
-      return capi::size_workspace<capi::backward_reduce>(p, *bytes);
-    case RENORM_OP_BACKWARD_APPLY:
-      return capi::size_workspace<capi::backward_apply>(p, *bytes);
-    case RENORM_OP_FOLD:
-      return capi::size_workspace<capi::fold>(p, *bytes);
-    default:
-      return capi::fail(RENORM_ERROR_UNSUPPORTED, "%s: op %d is unknown", capi::workspace_size, op);
-  }
+  if (auto s = capi::read_operation(desc, op, p, name)) return s;
+  if (auto s = capi::need(bytes != nullptr, name, "bytes", "for the size")) return s;
+  return capi::with_operation(name, op, [&](auto operation) {
+    *bytes = operation.workspace(p);
+    return RENORM_OK;
+  });
+}
+
+renorm_status renorm_explain(const renorm_desc* desc, renorm_op op, const renorm_exec* exec, char* buf, size_t cap) {
+  return capi::explain(desc, op, exec, buf, cap);
 }
 
 }  // extern "C"

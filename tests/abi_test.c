@@ -366,6 +366,8 @@ static void prototypes(void) {
   const char *(*isa_name)(renorm_isa) = renorm_isa_name;
   renorm_status (*desc_init)(renorm_desc *, size_t) = renorm_desc_init;
   renorm_status (*workspace_size)(const renorm_desc *, renorm_op, size_t *) = renorm_workspace_size;
+  renorm_status (*explain)(const renorm_desc *, renorm_op, const renorm_exec *, char *, size_t) = renorm_explain;
+  void (*set_trace)(void (*)(void *, const char *, double), void *) = renorm_set_trace;
   renorm_status (*ramp_at)(const renorm_ramp *, int64_t, double *, double *) = renorm_ramp_at;
 #define OPERATION(name)                                                                                          \
   renorm_status (*name)(const renorm_desc *, const renorm_##name##_args *, const renorm_exec *) = renorm_##name; \
@@ -385,7 +387,7 @@ static void prototypes(void) {
   OPERATION(fold);
   expect("the functions around them are there",
          version && build_info && status_string && last_error && best_isa && active_isa && set_max_isa && isa_name && desc_init &&
-             workspace_size && ramp_at,
+             workspace_size && explain && set_trace && ramp_at,
          1);
 }
 

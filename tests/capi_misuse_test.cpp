@@ -255,7 +255,7 @@ TEST(Misuse, OptionsThatAreNotRead) {
                           RENORM_ERROR_VALUE, "eps"});
 }
 
-TEST(Misuse, WorkspaceSizeRefusesWhatTheOperationRefuses) {
+TEST(Misuse, WorkspaceSizeAndExplainRefuseWhatTheOperationRefuses) {
   for (operation const& op : operations())
     for (misuse const& m : desc_misuses()) {
       if (!is_misuse_of(op, m, false)) continue;
@@ -267,6 +267,11 @@ TEST(Misuse, WorkspaceSizeRefusesWhatTheOperationRefuses) {
       EXPECT_EQ(renorm_workspace_size(&c.desc(), op.id, &size), m.expected);
       expect_message(m.culprit);
       EXPECT_EQ(size, 77u);
+      char line[] = "untouched";
+      leave_another_message();
+      EXPECT_EQ(renorm_explain(&c.desc(), op.id, nullptr, line, sizeof line), m.expected);
+      expect_message(m.culprit);
+      EXPECT_STREQ(line, "untouched");
     }
 }
 
@@ -712,6 +717,34 @@ TEST(Misuse, WorkspaceSize) {
   EXPECT_EQ(renorm_workspace_size(&desc, RENORM_OP_TRAIN, nullptr), RENORM_ERROR_NULL);
   expect_message("bytes");
   EXPECT_EQ(size, 77u);
+}
+
+TEST(Misuse, Explain) {
+  renorm_desc const desc = capi::small_desc();
+  char line[] = "untouched";
+  auto const refuses = [&](renorm_desc const* d, renorm_op op, renorm_exec const* exec, char* buf, size_t cap, renorm_status expected,
+                           char const* culprit) {
+    leave_another_message();
+    EXPECT_EQ(renorm_explain(d, op, exec, buf, cap), expected) << culprit;
+    expect_message(culprit);
+    EXPECT_STREQ(line, "untouched");
+  };
+  for (renorm_op const op : {0, 14, -1, std::numeric_limits<renorm_op>::max()})
+    refuses(&desc, op, nullptr, line, sizeof line, RENORM_ERROR_UNSUPPORTED, "op");
+  refuses(nullptr, RENORM_OP_TRAIN, nullptr, line, sizeof line, RENORM_ERROR_NULL, "desc");
+  refuses(&desc, RENORM_OP_TRAIN, nullptr, nullptr, sizeof line, RENORM_ERROR_NULL, "buf");
+  refuses(&desc, RENORM_OP_TRAIN, nullptr, line, 0, RENORM_ERROR_VALUE, "cap");
+  renorm_exec exec = {};
+  refuses(&desc, RENORM_OP_TRAIN, &exec, line, sizeof line, RENORM_ERROR_STRUCT_SIZE, "exec");
+  exec.struct_size = sizeof exec;
+  exec.flags = 1;
+  refuses(&desc, RENORM_OP_TRAIN, &exec, line, sizeof line, RENORM_ERROR_UNSUPPORTED, "flags");
+  exec.flags = 0;
+  exec.reserved = 1;
+  refuses(&desc, RENORM_OP_TRAIN, &exec, line, sizeof line, RENORM_ERROR_UNSUPPORTED, "reserved");
+  exec.reserved = 0;
+  exec.concurrency = -1;
+  refuses(&desc, RENORM_OP_TRAIN, &exec, line, sizeof line, RENORM_ERROR_VALUE, "concurrency");
 }
 
 TEST(Misuse, DescInit) {

@@ -42,6 +42,9 @@ void expect_every_operation_refused() {
     EXPECT_EQ(c.run(), RENORM_ERROR_ISA) << op.name;
     EXPECT_NE(capi::last_error().find("RENORM_MAX_ISA"), std::string::npos) << capi::last_error();
     EXPECT_TRUE(c.memory == before) << op.name;
+    char line[] = "untouched";
+    EXPECT_EQ(renorm_explain(&c.desc(), op.id, nullptr, line, sizeof line), RENORM_ERROR_ISA) << op.name;
+    EXPECT_STREQ(line, "untouched");
   }
 }
 

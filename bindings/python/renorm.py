@@ -54,6 +54,7 @@ Op = enum.IntEnum("Op", dict(TRAIN=1, INFERENCE=2, BACKWARD=3, INFERENCE_BACKWAR
                              COEFFICIENTS=9, APPLY=10, BACKWARD_REDUCE=11, BACKWARD_APPLY=12, FOLD=13))
 Flag = enum.IntFlag("Flag", dict(BATCH_RENORM=1, TRACK_SIGMA=2, UNBIASED=4, UNBIASED_RUNNING=8, KEEP_RUNNING=16, CUMULATIVE=32, RMIN=64,
                                  SKIP_NONFINITE=128))
+EXPLAIN_BYTES = 1024
 
 # ---------------------------------------------------------------- declarations
 
@@ -128,6 +129,9 @@ _last_error = _function("last_error", _size, ctypes.c_char_p, _size)
 _best_isa = _function("best_isa", ctypes.c_int32)
 _active_isa = _function("active_isa", ctypes.c_int32)
 _set_max_isa = _function("set_max_isa", ctypes.c_int32, ctypes.c_int32)
+_explain = _function("explain", ctypes.c_int32, _pointer, ctypes.c_int32, _pointer, _pointer, _size)
+_Trace = ctypes.CFUNCTYPE(None, _pointer, ctypes.c_char_p, ctypes.c_double)
+_set_trace = _function("set_trace", None, _Trace, _pointer)
 _ramp_at = _function("ramp_at", ctypes.c_int32, _pointer, ctypes.c_int64, _pointer, _pointer)
 _operations = {op: _function(op.name.lower(), ctypes.c_int32, _pointer, _pointer, _pointer) for op in Op}
 

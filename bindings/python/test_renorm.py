@@ -879,6 +879,7 @@ class Library(TestCase):
         constants = [(prefix + member.name, int(member)) for prefix, members in prefixes for member in members]
         constants += [("RENORM_OK" if member == 0 else "RENORM_ERROR_" + member.name, int(member)) for member in renorm.Status]
         constants += zip(("RENORM_VERSION_MAJOR", "RENORM_VERSION_MINOR", "RENORM_VERSION_PATCH"), renorm.VERSION)
+        constants.append(("RENORM_EXPLAIN_BYTES", renorm.EXPLAIN_BYTES))
         declared = [f"const {name} {value}" for name, value in constants]
         for struct in renorm._STRUCTS.values():
             declared.append(f"sizeof {struct.__name__} {renorm.ctypes.sizeof(struct)}")

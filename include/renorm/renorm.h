@@ -161,7 +161,7 @@ typedef int32_t renorm_isa;
 #define RENORM_ISA_AVX512 18 /* AVX-512 F, CD, DQ, BW, VL */
 #define RENORM_ISA_NEON64 32 /* AArch64 Advanced SIMD */
 
-/* Operations, for renorm_workspace_size. */
+/* Operations, for renorm_workspace_size and renorm_explain. */
 typedef int32_t renorm_op;
 #define RENORM_OP_TRAIN 1
 #define RENORM_OP_INFERENCE 2
@@ -288,6 +288,35 @@ RENORM_API renorm_status renorm_desc_init(renorm_desc *desc, size_t struct_size)
  * options aside that it reads with some arguments only (momentum in renorm_train, eps in renorm_coefficients).
  */
 RENORM_API renorm_status renorm_workspace_size(const renorm_desc *desc, renorm_op op, size_t *bytes);
+
+/*
+ * One line about a call: what it is, and how it would run here, on dense, aligned tensors, none in place of another, with all optional
+ * outputs wanted. For bug reports and tests; programs should not depend on what follows the colon.
+ *
+ *   train/nchw/f32/32x64x12544/t1/batch_renorm: avx512; l2 2097152 (cpuid 4), l3 33554432 (cpuid 4); reduction: segments 49, blocks 64,
+ *   ranges 1, portions 64; sweep: portions 64, fused with the reduction, past the caches                                   (in one line)
+ *
+ * The call is <op>/<layout>/<dtype>/<n>x<c>x<s>/t<threads>, and an /<option> for all that is not as renorm_desc_init has it; threads are
+ * exec->concurrency (16 if it is unknown), or 1 without parallel_for. The caches are what this library takes them for, and where it has
+ * that from; the environment variable RENORM_CACHES=<l2>,<l3>, in bytes and read once, overrides it (and changes no bit of any result).
+ * Then, for the tensors: segments are what the reduction adds up one by one; portions are what threads work on, and those of the
+ * reduction have so many blocks of channels times ranges of segments.
+ *
+ * Writes at most cap - 1 characters and a terminating zero; no line is longer than RENORM_EXPLAIN_BYTES with it. exec may be NULL; its
+ * workspace is not read. Returns RENORM_OK, RENORM_ERROR_NULL (desc or buf), RENORM_ERROR_VALUE (cap is 0), RENORM_ERROR_ISA, or what
+ * renorm_workspace_size returns for desc and op and the operation for exec.
+ */
+#define RENORM_EXPLAIN_BYTES 1024
+RENORM_API renorm_status renorm_explain(const renorm_desc *desc, renorm_op op, const renorm_exec *exec, char *buf, size_t cap);
+
+/*
+ * From now on trace(ctx, line, microseconds) is called after every operation of the process that is not refused, on the thread that
+ * called it and before it returns there: with the line of renorm_explain, which is gone afterwards, and the wall-clock time of the call.
+ * trace may be called by several threads at once, and must not throw or jump out. NULL turns it off: calls that are running may still be
+ * told of. Without it a call costs one load more.
+ */
+typedef void (*renorm_trace)(void *ctx, const char *line, double microseconds);
+RENORM_API void renorm_set_trace(renorm_trace trace, void *ctx);
 
 /*
  * The paper's schedule (section 4.1): rmax = 1 and dmax = 0 up to step warm, then linear to rmax_final at step rmax_end and

@@ -157,11 +157,12 @@ template <class Reduce, class Algebra, class Sweep> void run_passes(order const&
   }
   for_all_pieces(reduce, [] {});
   for_each_group(o, lent, [&](std::size_t g) { algebra(channels(o.shape, g)); });
-  for_all_pieces(sweep, publish);
+  if constexpr (Sweep::writes) for_all_pieces(sweep, publish);
 }
 
 // A Sweep as run_passes takes it: what has been reduced.
 template <class T, class Sweep> struct sweep_after {
+  static constexpr bool writes = true;
   order const& o;
   selection<T> const& selected;
   Sweep const& sweep;
@@ -173,6 +174,8 @@ template <class T, class Sweep> struct sweep_after {
 template <class T, class Sweep> sweep_after(order const&, selection<T> const&, Sweep const&) -> sweep_after<T, Sweep>;
 
 struct no_sweep {
+  static constexpr bool writes = false;
+
   void operator()(piece const&) const {}
   bool streams() const { return false; }
   void publish() const {}

@@ -391,7 +391,10 @@ void ask(choices& in) {
   renorm_last_error(reinterpret_cast<char*>(text.data()), text.size());
   std::size_t bytes_needed;
   renorm_desc const desc = make_desc(in);
-  renorm_workspace_size(&desc, any, &bytes_needed);
+  bool const known = renorm_workspace_size(&desc, any, &bytes_needed) == RENORM_OK;
+  block const line(in.byte());
+  bool const explained = renorm_explain(&desc, any, nullptr, reinterpret_cast<char*>(line.data()), line.size()) == RENORM_OK;
+  require(explained == (known && line.size() > 0 && renorm_active_isa() != RENORM_ISA_NONE), "what has a workspace has a line");
 }
 
 }  // namespace

@@ -65,6 +65,8 @@ const RENORM_FLAG_CUMULATIVE = UInt32(32)
 const RENORM_FLAG_RMIN = UInt32(64)
 const RENORM_FLAG_SKIP_NONFINITE = UInt32(128)
 
+const RENORM_EXPLAIN_BYTES = Int32(1024)
+
 "A struct whose fields are 0 unless given by keyword; `struct_size` is set."
 macro zeroed(definition)
     _, name, body = definition.args
@@ -332,6 +334,9 @@ renorm_set_max_isa(isa) = ccall((:renorm_set_max_isa, librenorm), Int32, (Int32,
 renorm_isa_name(isa) = ccall((:renorm_isa_name, librenorm), Cstring, (Int32,), isa)
 renorm_workspace_size(desc, op, bytes) =
     ccall((:renorm_workspace_size, librenorm), Int32, (Ref{renorm_desc}, Int32, Ref{Csize_t}), desc, op, bytes)
+renorm_explain(desc, op, exec, buffer, capacity) =
+    ccall((:renorm_explain, librenorm), Int32, (Ref{renorm_desc}, Int32, Ref{renorm_exec}, Ptr{UInt8}, Csize_t), desc, op, exec, buffer, capacity)
+renorm_set_trace(trace, ctx) = ccall((:renorm_set_trace, librenorm), Cvoid, (Ptr{Cvoid}, Ptr{Cvoid}), trace, ctx)
 renorm_ramp_at(ramp, step, rmax, dmax) =
     ccall((:renorm_ramp_at, librenorm), Int32, (Ref{renorm_ramp}, Int64, Ref{Float64}, Ref{Float64}), ramp, step, rmax, dmax)
 

@@ -17,6 +17,7 @@ pub type renorm_epilogue = i32;
 pub type renorm_task = unsafe extern "C" fn(arg: *mut c_void, index: usize);
 
 /// Runs `task(arg, 0)` to `task(arg, n - 1)` and returns when all have returned.
+pub type renorm_trace = unsafe extern "C" fn(ctx: *mut c_void, line: *const c_char, microseconds: f64);
 pub type renorm_parallel_for = unsafe extern "C" fn(ctx: *mut c_void, n: usize, task: renorm_task, arg: *mut c_void) -> i32;
 
 macro_rules! constants {
@@ -93,6 +94,8 @@ constants! {
     RENORM_FLAG_CUMULATIVE: u32 = 32;
     RENORM_FLAG_RMIN: u32 = 64;
     RENORM_FLAG_SKIP_NONFINITE: u32 = 128;
+
+    RENORM_EXPLAIN_BYTES: usize = 1024;
 }
 
 macro_rules! structs {
@@ -405,6 +408,14 @@ extern "C" {
     pub fn renorm_isa_name(isa: renorm_isa) -> *const c_char;
     pub fn renorm_desc_init(desc: *mut renorm_desc, struct_size: usize) -> renorm_status;
     pub fn renorm_workspace_size(desc: *const renorm_desc, op: renorm_op, bytes: *mut usize) -> renorm_status;
+    pub fn renorm_explain(
+        desc: *const renorm_desc,
+        op: renorm_op,
+        exec: *const renorm_exec,
+        buf: *mut c_char,
+        cap: usize,
+    ) -> renorm_status;
+    pub fn renorm_set_trace(trace: Option<renorm_trace>, ctx: *mut c_void);
     pub fn renorm_ramp_at(ramp: *const renorm_ramp, step: i64, rmax: *mut f64, dmax: *mut f64) -> renorm_status;
     pub fn renorm_train(desc: *const renorm_desc, args: *const renorm_train_args, exec: *const renorm_exec) -> renorm_status;
     pub fn renorm_inference(desc: *const renorm_desc, args: *const renorm_inference_args, exec: *const renorm_exec) -> renorm_status;
