@@ -7,7 +7,9 @@ add_library(renorm_measure STATIC
   ${measure_dir}/floors.cpp
   ${measure_dir}/floors_portable.cpp
   ${measure_dir}/implementations.cpp
+  ${measure_dir}/mask.cpp
   ${measure_dir}/renorm_call.cpp
+  ${measure_dir}/shape.cpp
   ${measure_dir}/spec.cpp
   ${measure_dir}/speed_table.cpp
   ${measure_dir}/tensors.cpp

@@ -6,6 +6,7 @@
 #include "timed_loop.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 
 namespace bench {
@@ -27,10 +28,12 @@ void run(benchmark::State& state, std::string const& name, spec const& s, implem
   timed_loop(state, s.bytes(), chosen);
 }
 
+bool has_two_passes(spec const& s) { return std::strcmp(s.op.name, "backward") == 0 && s.desc.layout == RENORM_NCHW && s.threads == 1; }
+
 // A shape's implementations follow each other, so that a plain run compares neighbours.
 void register_spec(spec const& s) {
   std::vector<implementation> all = implementations(s);
-  if (s.op == op::backward && s.layout == RENORM_NCHW && s.threads == 1) all.push_back({"two_pass", true, two_pass_calls});
+  if (has_two_passes(s)) all.push_back({"two_pass", true, two_pass_calls});
   for (implementation const& i : all) {
     std::string const name = name_of(s) + '/' + i.name;
     benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) { run(state, name, s, i); });
@@ -40,11 +43,11 @@ void register_spec(spec const& s) {
 }  // namespace
 
 void register_ops() {
-  for (auto const& o : ops)
+  for (op const& o : ops)
     for (auto const& l : layouts)
       for (auto const& d : dtypes)
         for (int const threads : thread_counts())
-          for (shape const& s : shapes()) register_spec({o.value, l.value, d.value, s, threads});
+          for (shape const& s : shapes()) register_spec({o, l.value, d.value, s, threads});
 }
 
 }  // namespace bench

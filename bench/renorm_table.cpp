@@ -14,14 +14,17 @@ namespace {
 using namespace bench;
 
 char const usage[] =
-    "renorm_table [--op=...] [--layout=...] [--dtype=...] [--threads=...] [--shape=...] [--rounds=N] [--json=FILE]\n"
+    "renorm_table [--op=...] [--layout=...] [--dtype=...] [--threads=...] [--shape=...] [--groups=G] [--mask=...] [--rounds=N]\n"
+    "             [--json=FILE]\n"
     "\n"
-    "  --op       of train, renorm_train, inference, backward, renorm_backward, renorm_step, train_relu, train_add_relu, inference_relu,\n"
-    "             backward_relu; all if not given\n"
+    "  --op       of train, renorm_train, inference, backward, renorm_backward, renorm_step, moments, train_relu, train_add_relu,\n"
+    "             inference_relu, backward_relu; all if not given\n"
     "  --layout   of nchw, nhwc; both if not given\n"
     "  --dtype    of f32, f64; f32 if not given\n"
     "  --threads  numbers; 1 and all if not given\n"
     "  --shape    of the groups in bench/shapes.inc or NxCxHxW of your own; the groups if not given\n"
+    "  --groups   of samples; 1 if not given\n"
+    "  --mask     of none, bytes (half of the positions, anywhere), lengths (a quarter of them); none if not given\n"
     "  --rounds   samples of each candidate; 15 if not given\n"
     "  --json     writes the results to FILE as well\n"
     "\n"
@@ -42,22 +45,19 @@ std::vector<std::string> split(std::string const& list) {
   return items;
 }
 
-template <class Value, std::size_t count> Value value_of(named<Value> const (&list)[count], std::string const& name) {
-  for (auto const& entry : list)
-    if (name == entry.name) return entry.value;
+// Lists of what has a name.
+template <class Entry, std::size_t count> std::vector<Entry> all_of(Entry const (&list)[count]) { return {list, list + count}; }
+
+template <class Entry, std::size_t count> Entry const& entry_of(Entry const (&list)[count], std::string const& name) {
+  for (Entry const& entry : list)
+    if (name == entry.name) return entry;
   refuse(name);
 }
 
-template <class Value, std::size_t count> std::vector<Value> values_of(named<Value> const (&list)[count], std::string const& names) {
-  std::vector<Value> values;
-  for (std::string const& name : split(names)) values.push_back(value_of(list, name));
-  return values;
-}
-
-template <class Value, std::size_t count> std::vector<Value> all_of(named<Value> const (&list)[count]) {
-  std::vector<Value> values;
-  for (auto const& entry : list) values.push_back(entry.value);
-  return values;
+template <class Entry, std::size_t count> std::vector<Entry> entries_of(Entry const (&list)[count], std::string const& names) {
+  std::vector<Entry> entries;
+  for (std::string const& name : split(names)) entries.push_back(entry_of(list, name));
+  return entries;
 }
 
 int positive(std::string const& text) {
@@ -94,19 +94,23 @@ std::vector<shape> shapes_of(std::string const& names) {
 
 struct options {
   std::vector<op> chosen_ops = all_of(ops);
-  std::vector<renorm_layout> chosen_layouts = all_of(layouts);
-  std::vector<renorm_dtype> chosen_dtypes = {RENORM_F32};
+  std::vector<named<renorm_layout>> chosen_layouts = all_of(layouts);
+  std::vector<named<renorm_dtype>> chosen_dtypes = entries_of(dtypes, "f32");
   std::vector<int> threads = thread_counts();
   std::vector<shape> chosen_shapes = shapes();
+  std::vector<named<renorm_mask_kind>> chosen_masks = entries_of(masks, "none");
+  int groups = 1;
   sampling how;
   std::string json;
 
   void set(std::string const& key, std::string const& value) {
-    if (key == "--op") chosen_ops = values_of(ops, value);
-    else if (key == "--layout") chosen_layouts = values_of(layouts, value);
-    else if (key == "--dtype") chosen_dtypes = values_of(dtypes, value);
+    if (key == "--op") chosen_ops = entries_of(ops, value);
+    else if (key == "--layout") chosen_layouts = entries_of(layouts, value);
+    else if (key == "--dtype") chosen_dtypes = entries_of(dtypes, value);
     else if (key == "--threads") threads = numbers(value);
     else if (key == "--shape") chosen_shapes = shapes_of(value);
+    else if (key == "--groups") groups = positive(value);
+    else if (key == "--mask") chosen_masks = entries_of(masks, value);
     else if (key == "--rounds") how.rounds = positive(value);
     else if (key == "--json") json = value;
     else refuse(key);
@@ -114,12 +118,20 @@ struct options {
 
   std::vector<spec> specs() const {
     std::vector<spec> list;
-    for (op const o : chosen_ops)
-      for (renorm_layout const l : chosen_layouts)
-        for (renorm_dtype const d : chosen_dtypes)
+    for (op const& o : chosen_ops)
+      for (auto const& l : chosen_layouts)
+        for (auto const& d : chosen_dtypes)
           for (int const t : threads)
-            for (shape const& s : chosen_shapes) list.push_back({o, l, d, s, t});
+            for (auto const& m : chosen_masks)
+              for (shape const& s : chosen_shapes) list.push_back(with_options({o, l.value, d.value, s, t}, m.value));
     return list;
+  }
+
+ private:
+  spec with_options(spec s, renorm_mask_kind mask) const {
+    s.desc.groups = groups;
+    s.desc.mask_kind = mask;
+    return s;
   }
 };
 

@@ -24,7 +24,7 @@ results=build/bench-results
 rm -rf "$results"
 mkdir "$results"
 files=
-for op in train inference backward renorm_train renorm_backward renorm_step train_relu train_add_relu inference_relu backward_relu; do
+for op in train inference backward renorm_train renorm_backward renorm_step moments train_relu train_add_relu inference_relu backward_relu; do
   case $op in
     *_relu) fewer="--dtype=f32 --threads=1" ;;
     renorm_*) fewer=--dtype=f32 ;; # made of tensor operations it takes long

@@ -66,6 +66,7 @@ struct floor_run {
   }
 };
 
+floor_kind const read = {"read", {pass::read_x}};
 floor_kind const copy = {"copy", {pass::copy}};
 floor_kind const read_copy = {"read_copy", {pass::read_x, pass::copy}};
 floor_kind const triad = {"triad", {pass::triad}};
@@ -73,12 +74,17 @@ floor_kind const read_triad = {"read_triad", {pass::read_x, pass::triad}};
 floor_kind const read2_triad = {"read2_triad", {pass::read_x, pass::read_dy, pass::triad}};
 
 // NHWC has all of x and dy between its reduction and its sweep, so both come from memory twice.
+floor_kind floor_of(renorm_op call, spec const& s) {
+  if (call == RENORM_OP_MOMENTS) return read;
+  if (call == RENORM_OP_INFERENCE) return copy;
+  if (call == RENORM_OP_BACKWARD) return s.desc.layout == RENORM_NCHW ? triad : read2_triad;
+  return s.adds() ? read_triad : read_copy;
+}
+
 std::vector<floor_kind> floors_of(spec const& s) {
-  floor_kind const& of_backward = s.layout == RENORM_NCHW ? triad : read2_triad;
-  if (s.plain().op == op::inference) return {copy};
-  if (s.op == op::train_add_relu) return {read_triad};
-  if (s.op == op::renorm_step) return {read_copy, of_backward};
-  return {s.is_backward() ? of_backward : read_copy};
+  std::vector<floor_kind> floors = {floor_of(s.op.first, s)};
+  if (s.op.second != 0) floors.push_back(floor_of(s.op.second, s));
+  return floors;
 }
 
 floor_run run_of(spec const& s, std::vector<pass> const& passes, bool stream) {
@@ -87,7 +93,7 @@ floor_run run_of(spec const& s, std::vector<pass> const& passes, bool stream) {
           s.tensor_bytes(),
           static_cast<std::size_t>(s.threads),
           make_exec(s.threads),
-          shared_tensors(s.dtype, s.shape.values())};
+          shared_tensors(s.desc.dtype, s.shape.values())};
 }
 
 call floor_call(spec const& s, bool stream) {
@@ -131,7 +137,7 @@ call two_pass_call(spec const& s, bool stream) {
   std::size_t const samples = static_cast<std::size_t>(s.shape.n), pitch = s.tensor_bytes() / samples / line * line;
   std::size_t const plane = s.tensor_bytes() / samples / static_cast<std::size_t>(s.shape.c);
   std::size_t const block = (least + plane - 1) / plane * plane / line * line;
-  return two_pass_run{samples, pitch, block, stream, shared_tensors(s.dtype, s.shape.values())};
+  return two_pass_run{samples, pitch, block, stream, shared_tensors(s.desc.dtype, s.shape.values())};
 }
 
 }  // namespace

@@ -19,8 +19,8 @@ std::vector<call> plain_read_calls(spec const& s) {
 
 // What an epilogue may cost is told by the operation without it; z, where it is added, has to be read as well.
 std::vector<implementation> without_epilogue(spec const& s) {
-  if (s.epilogue() == RENORM_EPILOGUE_NONE) return {};
-  if (s.epilogue() == RENORM_EPILOGUE_RELU) return {{"plain", false, plain_calls}};
+  if (s.desc.epilogue == RENORM_EPILOGUE_NONE) return {};
+  if (s.desc.epilogue == RENORM_EPILOGUE_RELU) return {{"plain", false, plain_calls}};
   return {{"plain_read", false, plain_read_calls}};
 }
 

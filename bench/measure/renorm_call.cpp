@@ -1,7 +1,7 @@
 #include "measure/renorm_call.hpp"
 
+#include "measure/mask.hpp"
 #include "measure/normalization.hpp"
-#include "measure/tensors.hpp"
 #include "measure/threads.hpp"
 
 #include <algorithm>
@@ -10,22 +10,9 @@
 namespace bench {
 namespace {
 
-renorm_desc describe(spec const& s) {
-  renorm_desc desc;
-  require(renorm_desc_init(&desc, sizeof desc));
-  if (s.renormalizes()) desc.flags |= RENORM_FLAG_BATCH_RENORM;
-  desc.layout = s.layout;
-  desc.dtype = s.dtype;
-  desc.epilogue = s.epilogue();
-  desc.n = s.shape.n;
-  desc.c = s.shape.c;
-  desc.s = s.shape.h * s.shape.w;
-  return desc;
-}
-
 std::size_t workspace_bytes(renorm_desc const& desc) {
   std::size_t largest = 0;
-  for (renorm_op const op : {RENORM_OP_TRAIN, RENORM_OP_INFERENCE, RENORM_OP_BACKWARD}) {
+  for (renorm_op op = RENORM_OP_TRAIN; op <= RENORM_OP_FOLD; ++op) {
     std::size_t bytes = 0;
     require(renorm_workspace_size(&desc, op, &bytes));
     largest = std::max(largest, bytes);
@@ -33,48 +20,55 @@ std::size_t workspace_bytes(renorm_desc const& desc) {
   return largest;
 }
 
-template <class T> class workload {
+template <class Parameter, class Running> class workload {
  public:
-  explicit workload(spec const& s)
-      : layer_(describe(s)),
+  workload(spec const& s, std::shared_ptr<pages const> x)
+      : op_(s.op),
+        layer_(s.desc),
         exec_(make_exec(s.threads)),
-        workspace_(workspace_bytes(layer_.desc)),
-        y_of_step_(s.op == op::renorm_step ? s.tensor_bytes() : 0),
-        data_(shared_tensors(s.dtype, s.shape.values())) {
+        workspace_(workspace_bytes(s.desc)),
+        y_of_step_(s.op.second != 0 ? s.tensor_bytes() : 0),
+        mask_(s.desc),
+        data_(shared_tensors(s.desc.dtype, s.shape.values())),
+        own_x_(std::move(x)) {
     exec_.workspace = workspace_.data();
     exec_.workspace_bytes = workspace_.bytes();
+    tensors_.x = own_x_ ? own_x_->data() : data_->x.data();
+    tensors_.dy = data_->dy.data();
+    tensors_.z = data_->z().data();
+    tensors_.mask = mask_.data();
+    tensors_.y = s.op.second != 0 ? y_of_step_.data() : data_->out.data();
+    tensors_.dx = data_->out.data();
+    if (op_.first == RENORM_OP_BACKWARD) run(RENORM_OP_TRAIN);
   }
 
-  void train() { layer_.train(x_, out_, &exec_, z_); }
-  void inference() { layer_.inference(x_, out_, &exec_); }
-  void backward() { layer_.backward(x_, dy_, out_, &exec_); }
-  void step() {
-    layer_.train(x_, static_cast<T*>(y_of_step_.data()), &exec_);
-    backward();
+  void operator()() {
+    run(op_.first);
+    if (op_.second != 0) run(op_.second);
   }
 
  private:
-  normalization<T> layer_;
+  void run(renorm_op op) { layer_.run(op, tensors_, &exec_); }
+
+  bench::op op_;
+  normalization<Parameter, Running> layer_;
   renorm_exec exec_;
   pages workspace_, y_of_step_;
+  mask mask_;
   std::shared_ptr<tensors const> data_;
-  T const* x_ = static_cast<T const*>(data_->x.data());
-  T const* dy_ = static_cast<T const*>(data_->dy.data());
-  T const* z_ = static_cast<T const*>(data_->z().data());
-  T* out_ = static_cast<T*>(data_->out.data());
+  std::shared_ptr<pages const> own_x_;
+  layer_tensors tensors_;
 };
 
-template <class T> call call_of(spec const& s) {
-  auto const made = std::make_shared<workload<T>>(s);
-  if (s.plain().op == op::inference) return [=] { made->inference(); };
-  if (s.op == op::renorm_step) return [=] { made->step(); };
-  if (!s.is_backward()) return [=] { made->train(); };
-  made->train();
-  return [=] { made->backward(); };
+template <class T> call call_of(spec const& s, std::shared_ptr<pages const> x) {
+  auto const made = std::make_shared<workload<T, T>>(s, std::move(x));
+  return [made] { (*made)(); };
 }
 
 }  // namespace
 
-call renorm_call(spec const& s) { return s.dtype == RENORM_F32 ? call_of<float>(s) : call_of<double>(s); }
+call renorm_call(spec const& s, std::shared_ptr<pages const> x) {
+  return s.desc.dtype == RENORM_F32 ? call_of<float>(s, std::move(x)) : call_of<double>(s, std::move(x));
+}
 
 }  // namespace bench

@@ -38,12 +38,14 @@ double floor_seconds(measurement const& m) {
 double gigabytes_per_second(measurement const& m, result const& r) { return static_cast<double>(m.what.bytes()) / r.time.median / 1e9; }
 
 bool same_table(spec const& a, spec const& b) {
-  return a.op == b.op && a.layout == b.layout && a.dtype == b.dtype && a.threads == b.threads;
+  return a.op.name == b.op.name && a.desc.layout == b.desc.layout && a.desc.dtype == b.desc.dtype && a.threads == b.threads &&
+         a.options() == b.options();
 }
 
 void print_heading(spec const& s) {
-  std::printf("\n%s, %s, %s, %d thread%s", name_of(ops, s.op), name_of(layouts, s.layout), name_of(dtypes, s.dtype), s.threads,
+  std::printf("\n%s, %s, %s, %d thread%s", s.op.name, name_of(layouts, s.desc.layout), name_of(dtypes, s.desc.dtype), s.threads,
               s.threads == 1 ? "" : "s");
+  if (s.has_options()) std::printf("; %s", s.options().c_str() + 1);
   for (implementation const& i : implementations(s))
     if (i.is_floor) std::printf("; limit: %s", i.name.c_str());
   std::printf("\n  %-18s %-11s %10s %8s %12s\n", "shape", "", "ms", "GB/s", "% of limit");

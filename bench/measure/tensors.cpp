@@ -1,5 +1,7 @@
 #include "measure/tensors.hpp"
 
+#include "measure/random.hpp"
+
 #include <sys/mman.h>
 
 #include <cstdint>
@@ -12,13 +14,10 @@ namespace {
 
 std::size_t const page_bytes = 4096;
 
-// Uniform in [-1.5, 2.5): a mean of 0.5, a deviation of 1.15.
 template <class T> void fill(pages const& memory, std::uint64_t seed) {
   T* const values = static_cast<T*>(memory.data());
-  for (std::size_t i = 0; i < memory.bytes() / sizeof(T); ++i) {
-    seed = seed * 6364136223846793005u + 1442695040888963407u;  // D. Knuth's MMIX generator
-    values[i] = static_cast<T>(seed >> 40) * T(0x1p-22) - T(1.5);
-  }
+  random_values random(seed);
+  for (std::size_t i = 0; i < memory.bytes() / sizeof(T); ++i) values[i] = static_cast<T>(random.next());
 }
 
 template <class T> std::shared_ptr<tensors const> make_tensors(std::size_t values) {

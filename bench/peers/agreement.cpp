@@ -19,7 +19,7 @@ namespace {
 // On all but the largest m this is below 1e-4, which a peer with another eps or with m/(m-1) exceeds on some of the shapes.
 double tolerance(spec const& s) {
   double const m = static_cast<double>(s.shape.n * s.shape.h * s.shape.w);
-  double const u = s.dtype == RENORM_F32 ? 0x1p-24 : 0x1p-53;
+  double const u = s.desc.dtype == RENORM_F32 ? 0x1p-24 : 0x1p-53;
   return std::max(1e-4, 8 * std::sqrt(m) * u);
 }
 
@@ -36,14 +36,14 @@ template <class T> double difference(T const* result, T const* expected, std::si
 
 double difference(spec const& s, void const* result, void const* expected) {
   std::size_t const values = s.shape.values();
-  if (s.dtype == RENORM_F32) return difference(static_cast<float const*>(result), static_cast<float const*>(expected), values);
+  if (s.desc.dtype == RENORM_F32) return difference(static_cast<float const*>(result), static_cast<float const*>(expected), values);
   return difference(static_cast<double const*>(result), static_cast<double const*>(expected), values);
 }
 
 }  // namespace
 
 call agreeing(spec const& s, char const* who, call const& compute, output const& result) {
-  auto const data = shared_tensors(s.dtype, s.shape.values());
+  auto const data = shared_tensors(s.desc.dtype, s.shape.values());
   auto* const out = static_cast<std::byte*>(data->out.data());
   renorm_call(s)();
   std::vector<std::byte> const expected(out, out + s.tensor_bytes());

@@ -23,7 +23,7 @@ using format = memory::format_tag;
 
 // The layout; with one position a sample, blocks of 16 channels are the same memory, and ten times as fast in oneDNN 2.6.
 std::vector<format> formats_of(spec const& s) {
-  std::vector<format> formats = {s.layout == RENORM_NCHW ? format::nchw : format::nhwc};
+  std::vector<format> formats = {s.desc.layout == RENORM_NCHW ? format::nchw : format::nhwc};
   if (s.shape.h * s.shape.w == 1 && s.shape.c % 16 == 0) formats.push_back(format::nChw16c);
   return formats;
 }
@@ -70,7 +70,7 @@ class execution {
 class layer {
  public:
   layer(spec const& s, format how)
-      : data_(shared_tensors(s.dtype, s.shape.values())),
+      : data_(shared_tensors(s.desc.dtype, s.shape.values())),
         tensor_(describe(s, how)),
         channels_({s.shape.c}, memory::data_type::f32, format::x),
         count_(static_cast<std::size_t>(s.shape.c)) {}
@@ -120,16 +120,16 @@ class layer {
   memory dgamma_ = channels(dgamma_values_), dbeta_ = channels(dbeta_values_);
 };
 
-execution execution_of(layer& made, op what) {
-  if (what == op::train) return made.train();
-  if (what == op::inference) return made.inference();
+execution execution_of(layer& made, renorm_op what) {
+  if (what == RENORM_OP_TRAIN) return made.train();
+  if (what == RENORM_OP_INFERENCE) return made.inference();
   return made.backward_of_train();
 }
 
 call call_of(spec const& s, format how) {
   auto const made = std::make_shared<layer>(s, how);
-  auto const pass = std::make_shared<execution>(execution_of(*made, s.op));
-  auto const data = shared_tensors(s.dtype, s.shape.values());
+  auto const pass = std::make_shared<execution>(execution_of(*made, s.op.first));
+  auto const data = shared_tensors(s.desc.dtype, s.shape.values());
   return agreeing(
       s, "onednn", [made, pass] { (*pass)(); }, [data] { return data->out.data(); });
 }
@@ -141,7 +141,7 @@ std::string onednn_version() {
   return "oneDNN " + std::to_string(v->major) + '.' + std::to_string(v->minor) + '.' + std::to_string(v->patch);
 }
 
-bool onednn_has(spec const& s) { return s.dtype == RENORM_F32 && !s.renormalizes(); }
+bool onednn_has(spec const& s) { return s.desc.dtype == RENORM_F32 && !s.renormalizes(); }
 
 std::vector<call> onednn_calls(spec const& s) {
   omp_set_num_threads(s.threads);  // before primitives are made: they divide their work by it

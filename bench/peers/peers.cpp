@@ -8,7 +8,7 @@ namespace bench {
 namespace {
 
 std::vector<implementation> peers(spec const& s) {
-  if (s.epilogue() != RENORM_EPILOGUE_NONE) return {};
+  if (s.desc.epilogue != RENORM_EPILOGUE_NONE || s.has_options() || s.is(RENORM_OP_MOMENTS)) return {};
   std::vector<implementation> all;
 #ifdef RENORM_PEER_ONEDNN
   if (onednn_has(s)) all.push_back({"onednn", false, onednn_calls});

@@ -26,19 +26,19 @@ void keep_freed_memory() {
 }
 
 at::MemoryFormat format_of(spec const& s) {
-  return s.layout == RENORM_NCHW ? at::MemoryFormat::Contiguous : at::MemoryFormat::ChannelsLast;
+  return s.desc.layout == RENORM_NCHW ? at::MemoryFormat::Contiguous : at::MemoryFormat::ChannelsLast;
 }
 
 at::Tensor wrap(spec const& s, pages const& memory) {
   std::int64_t const n = s.shape.n, c = s.shape.c, h = s.shape.h, w = s.shape.w;
-  auto const type = s.dtype == RENORM_F32 ? at::kFloat : at::kDouble;
-  if (s.layout == RENORM_NCHW) return at::from_blob(memory.data(), {n, c, h, w}, type);
+  auto const type = s.desc.dtype == RENORM_F32 ? at::kFloat : at::kDouble;
+  if (s.desc.layout == RENORM_NCHW) return at::from_blob(memory.data(), {n, c, h, w}, type);
   return at::from_blob(memory.data(), {n, c, h, w}, {h * w * c, 1, w * c, c}, type);
 }
 
 struct layer {
   explicit layer(spec const& s)
-      : data(shared_tensors(s.dtype, s.shape.values())),
+      : data(shared_tensors(s.desc.dtype, s.shape.values())),
         format(format_of(s)),
         x(wrap(s, data->x)),
         dy(wrap(s, data->dy)),
@@ -79,10 +79,10 @@ void backward(layer& l) {
       at::native_batch_norm_backward(l.dy, l.x, l.gamma, l.running_mean, l.running_var, l.mean, l.invstd, true, eps, {true, true, true}));
 }
 
-void batch_norm(layer& l, op what) {
+void batch_norm(layer& l, renorm_op what) {
   c10::InferenceMode const without_autograd;
-  if (what == op::backward) backward(l);
-  else forward(l, what == op::train);
+  if (what == RENORM_OP_BACKWARD) backward(l);
+  else forward(l, what == RENORM_OP_TRAIN);
 }
 
 // ---------------------------------------------------------------- batch renorm
@@ -154,7 +154,7 @@ std::vector<call> checked(spec const& s, char const* who, std::shared_ptr<layer>
 
 std::vector<call> composed_calls(spec const& s, char const* who, forward_function* renormalized) {
   auto const l = make_layer(s);
-  if (s.op == op::renorm_train) return checked(s, who, l, [=] { train_only(*l, renormalized); });
+  if (s.is(RENORM_OP_TRAIN)) return checked(s, who, l, [=] { train_only(*l, renormalized); });
   for (at::Tensor* const t : {&l->x, &l->gamma, &l->beta}) t->set_requires_grad(true);
   return checked(s, who, l, [=] { step(*l, renormalized); });
 }
@@ -167,11 +167,11 @@ bool torch_has(spec const& s) { return !s.renormalizes(); }
 
 std::vector<call> torch_calls(spec const& s) {
   auto const l = make_layer(s);
-  if (s.op == op::backward) batch_norm(*l, op::train);
-  return checked(s, "torch", l, [l, what = s.op] { batch_norm(*l, what); });
+  if (s.is(RENORM_OP_BACKWARD)) batch_norm(*l, RENORM_OP_TRAIN);
+  return checked(s, "torch", l, [l, what = s.op.first] { batch_norm(*l, what); });
 }
 
-bool torch_composes(spec const& s) { return s.op == op::renorm_train || s.op == op::renorm_step; }
+bool torch_composes(spec const& s) { return s.renormalizes() && s.op.first == RENORM_OP_TRAIN; }
 
 std::vector<call> torch_py_calls(spec const& s) { return composed_calls(s, "torch_py", forward_py); }
 

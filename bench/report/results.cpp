@@ -1,6 +1,6 @@
 #include "report/results.hpp"
 
-#include "measure/spec.hpp"
+#include "measure/shape.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -15,17 +15,28 @@ struct measured {
   entry what;
 };
 
-// Of the one line that write_json makes of a result.
+std::vector<std::string> split(std::string const& name) {
+  std::vector<std::string> parts;
+  for (std::size_t from = 0; from <= name.size();) {
+    std::size_t const to = std::min(name.find('/', from), name.size());
+    parts.push_back(name.substr(from, to - from));
+    from = to + 1;
+  }
+  return parts;
+}
+
+// Of the one line that write_json makes of a result. Options come between the threads and the implementation.
 bool read_result(char const* line, measured& m) {
-  char op[32], layout[32], dtype[32], shape[64], threads[32], implementation[32], is_floor[8];
+  char name[512], is_floor[8];
   double seconds, share;
-  int const found =
-      std::sscanf(line,
-                  "{\"name\": \"%31[^/]/%31[^/]/%31[^/]/%63[^/]/%31[^/]/%31[^\"]\", \"seconds\": %lf, \"lower_quartile\": %*f, "
-                  "\"upper_quartile\": %*f, \"bytes\": %*u, \"floor_over_time\": %lf, \"is_floor\": %7[a-z]}",
-                  op, layout, dtype, shape, threads, implementation, &seconds, &share, is_floor);
-  if (found != 9) return false;
-  m = {op, layout, dtype, shape, threads, std::strcmp(is_floor, "true") == 0, {implementation, seconds, share}};
+  int const found = std::sscanf(line,
+                                "{\"name\": \"%511[^\"]\", \"seconds\": %lf, \"lower_quartile\": %*f, \"upper_quartile\": %*f, "
+                                "\"bytes\": %*u, \"floor_over_time\": %lf, \"is_floor\": %7[a-z]}",
+                                name, &seconds, &share, is_floor);
+  std::vector<std::string> const parts = found == 4 ? split(name) : std::vector<std::string>();
+  if (parts.size() < 6) return false;
+  m = {parts[0], parts[1], parts[2], parts[3], parts[4], std::strcmp(is_floor, "true") == 0, {parts.back(), seconds, share}};
+  for (std::size_t i = 5; i + 1 < parts.size(); ++i) m.op += ", " + parts[i];
   return true;
 }
 

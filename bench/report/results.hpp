@@ -25,7 +25,7 @@ struct row {
 double speed_up(row const& r, entry const& peer);
 
 struct table {
-  std::string op, layout, dtype, threads;  // as in the names of benchmarks
+  std::string op, layout, dtype, threads;  // as in the names of benchmarks; options stand behind the operation
   std::vector<row> rows;
 
   std::vector<std::string> peers() const;  // of any row

@@ -25,26 +25,26 @@ layer::layer(view const& v, std::uint32_t flags, double rmax, double dmax) : nor
   }
 }
 
-void layer::set_batch(tensor const& x) { desc.n = static_cast<std::int64_t>(x.size() / (images.channels * images.positions)); }
+void layer::run(renorm_op op, tensor const& x, bench::layer_tensors const& tensors) {
+  desc.n = static_cast<std::int64_t>(x.size() / (images.channels * images.positions));
+  normalization::run(op, tensors, nullptr);
+}
 
 tensor layer::train(tensor const& x) {
   tensor y(x.size());
-  set_batch(x);
-  normalization::train(x.data(), y.data(), nullptr);
+  run(RENORM_OP_TRAIN, x, {x.data(), nullptr, y.data()});
   return y;
 }
 
 tensor layer::inference(tensor const& x) {
   tensor y(x.size());
-  set_batch(x);
-  normalization::inference(x.data(), y.data(), nullptr);
+  run(RENORM_OP_INFERENCE, x, {x.data(), nullptr, y.data()});
   return y;
 }
 
 tensor layer::backward(tensor const& x, tensor const& dy) {
   tensor dx(x.size());
-  set_batch(x);
-  normalization::backward(x.data(), dy.data(), dx.data(), nullptr);
+  run(RENORM_OP_BACKWARD, x, {x.data(), dy.data(), nullptr, dx.data()});
   return dx;
 }
 

@@ -28,7 +28,7 @@ struct layer : bench::normalization<float> {
   view images;
 
  private:
-  void set_batch(tensor const& x);
+  void run(renorm_op op, tensor const& x, bench::layer_tensors const& tensors);
 };
 
 }  // namespace demo

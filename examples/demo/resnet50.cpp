@@ -11,8 +11,8 @@ namespace {
 
 // A column of the table.
 struct column {
-  char const *name, *layout_name;
   bench::op op;
+  char const* layout_name;
   renorm_layout layout;
   double log_of_shares = 0;
   int rows = 0;
@@ -33,15 +33,16 @@ struct column {
 }  // namespace
 
 void measure_resnet50() {
-  column columns[] = {{"training", "NCHW", bench::op::train, RENORM_NCHW},      {"training", "NHWC", bench::op::train, RENORM_NHWC},
-                      {"inference", "NCHW", bench::op::inference, RENORM_NCHW}, {"inference", "NHWC", bench::op::inference, RENORM_NHWC},
-                      {"backward", "NCHW", bench::op::backward, RENORM_NCHW},   {"backward", "NHWC", bench::op::backward, RENORM_NHWC}};
+  bench::op const training = {"training", RENORM_OP_TRAIN}, inference = {"inference", RENORM_OP_INFERENCE};
+  bench::op const backward = {"backward", RENORM_OP_BACKWARD};
+  column columns[] = {{training, "NCHW", RENORM_NCHW},  {training, "NHWC", RENORM_NHWC}, {inference, "NCHW", RENORM_NCHW},
+                      {inference, "NHWC", RENORM_NHWC}, {backward, "NCHW", RENORM_NCHW}, {backward, "NHWC", RENORM_NHWC}};
   std::printf(
       "\nLayers of ResNet-50, batch 32, float, one thread: milliseconds (percent of the limit). The limit\n"
       "moves the same bytes, the tensor as a whole for each pass, and computes nothing; renorm beats it\n"
       "where its second pass finds a block of channels in the cache.\n\n%-16s",
       "");
-  for (column const& c : columns) std::printf("%13s", c.name);
+  for (column const& c : columns) std::printf("%13s", c.op.name);
   std::printf("\n%-16s", "");
   for (column const& c : columns) std::printf("%13s", c.layout_name);
   for (bench::shape const& s : bench::shapes()) {
