@@ -1,4 +1,6 @@
 // Measures operations against the limit of the machine, interleaved, and prints tables. See usage below.
+#include "measure/content.hpp"
+#include "measure/implementations.hpp"
 #include "measure/speed_table.hpp"
 #include "measure/threads.hpp"
 #include "peers/peers.hpp"
@@ -14,8 +16,8 @@ namespace {
 using namespace bench;
 
 char const usage[] =
-    "renorm_table [--op=...] [--layout=...] [--dtype=...] [--threads=...] [--shape=...] [--groups=G] [--mask=...] [--rounds=N]\n"
-    "             [--json=FILE]\n"
+    "renorm_table [--op=...] [--layout=...] [--dtype=...] [--threads=...] [--shape=...] [--groups=G] [--mask=...] [--content=...]\n"
+    "             [--rounds=N] [--json=FILE]\n"
     "\n"
     "  --op       of train, renorm_train, inference, backward, renorm_backward, renorm_step, moments, train_relu, train_add_relu,\n"
     "             inference_relu, backward_relu; all if not given\n"
@@ -25,6 +27,7 @@ char const usage[] =
     "  --shape    of the groups in bench/shapes.inc or NxCxHxW of your own; the groups if not given\n"
     "  --groups   of samples; 1 if not given\n"
     "  --mask     of none, bytes (half of the positions, anywhere), lengths (a quarter of them); none if not given\n"
+    "  --content  all, or of the contents in bench/README.md: what x holds, against random values, in the place of the peers\n"
     "  --rounds   samples of each candidate; 15 if not given\n"
     "  --json     writes the results to FILE as well\n"
     "\n"
@@ -100,6 +103,7 @@ struct options {
   std::vector<shape> chosen_shapes = shapes();
   std::vector<named<renorm_mask_kind>> chosen_masks = entries_of(masks, "none");
   int groups = 1;
+  std::vector<content> chosen_contents;
   sampling how;
   std::string json;
 
@@ -111,6 +115,7 @@ struct options {
     else if (key == "--shape") chosen_shapes = shapes_of(value);
     else if (key == "--groups") groups = positive(value);
     else if (key == "--mask") chosen_masks = entries_of(masks, value);
+    else if (key == "--content") chosen_contents = value == "all" ? all_of(contents) : entries_of(contents, value);
     else if (key == "--rounds") how.rounds = positive(value);
     else if (key == "--json") json = value;
     else refuse(key);
@@ -154,7 +159,8 @@ options parse(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   options const o = parse(argc, argv);
-  invite_peers();
+  if (o.chosen_contents.empty()) invite_peers();
+  else invite([&](spec const&) { return on_contents(o.chosen_contents); });
   std::printf("%s\ninstruction set: %s\npeers: %s\n", renorm_build_info(), renorm_isa_name(renorm_active_isa()), peer_versions().c_str());
   std::vector<measurement> const measurements = measure_and_print(o.specs(), o.how);
   if (o.json.empty()) return 0;

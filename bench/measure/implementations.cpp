@@ -3,10 +3,12 @@
 #include "measure/floors.hpp"
 #include "measure/renorm_call.hpp"
 
+#include <utility>
+
 namespace bench {
 namespace {
 
-std::vector<implementation> (*invited)(spec const&) = nullptr;
+std::function<std::vector<implementation>(spec const&)> invited;
 
 std::vector<call> plain_calls(spec const& s) { return {renorm_call(s.plain())}; }
 
@@ -29,12 +31,12 @@ std::vector<implementation> without_epilogue(spec const& s) {
 std::vector<implementation> implementations(spec const& s) {
   std::vector<implementation> all = {{"renorm", false, [](spec const& what) { return std::vector<call>{renorm_call(what)}; }}};
   for (implementation const& plain : without_epilogue(s)) all.push_back(plain);
-  if (invited != nullptr)
+  if (invited)
     for (implementation const& guest : invited(s)) all.push_back(guest);
   all.push_back({floor_name(s), true, floor_calls});
   return all;
 }
 
-void invite(std::vector<implementation> (*guests)(spec const&)) { invited = guests; }
+void invite(std::function<std::vector<implementation>(spec const&)> guests) { invited = std::move(guests); }
 
 }  // namespace bench

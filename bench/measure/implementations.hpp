@@ -4,6 +4,7 @@
 #include "measure/interleave.hpp"
 #include "measure/spec.hpp"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -13,13 +14,13 @@ struct implementation {
   std::string name;
   bool is_floor;
   // Ways to do the same; the fastest one counts. The calls keep alive what they work on.
-  std::vector<call> (*prepare)(spec const&);
+  std::function<std::vector<call>(spec const&)> prepare;
 };
 
 // In the order in which they take turns: renorm first, the floor last.
 std::vector<implementation> implementations(spec const& s);
 
-// From now on guests(s) take part as well. Specs that differ in their shape alone have the same guests.
-void invite(std::vector<implementation> (*guests)(spec const& s));
+// From now on guests(s) take part as well, in the place of earlier ones. Specs that differ in their shape alone have the same guests.
+void invite(std::function<std::vector<implementation>(spec const& s)> guests);
 
 }  // namespace bench

@@ -29,12 +29,14 @@ inline double seconds_for(call const& f, long calls) {
 
 // How many calls make a sample.
 inline long calls_for(call const& f, double seconds) {
+  f();
   long calls = 1;
   while (seconds_for(f, calls) < seconds) calls *= 2;
   return calls;
 }
 
-// A call nobody times goes before each sample: the caches then hold what the candidate itself leaves there, not its predecessor.
+// A call nobody times goes before each sample: the caches then hold what the candidate itself leaves there, not its predecessor, and x
+// the values that it works on.
 inline double sample(call const& f, long calls) {
   f();
   return seconds_for(f, calls) / static_cast<double>(calls);

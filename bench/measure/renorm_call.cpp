@@ -27,17 +27,16 @@ template <class Parameter, class Running> class workload {
         layer_(s.desc),
         exec_(make_exec(s.threads)),
         workspace_(workspace_bytes(s.desc)),
-        y_of_step_(s.op.second != 0 ? s.tensor_bytes() : 0),
         mask_(s.desc),
         data_(shared_tensors(s.desc.dtype, s.shape.values())),
-        own_x_(std::move(x)) {
+        x_(std::move(x)) {
     exec_.workspace = workspace_.data();
     exec_.workspace_bytes = workspace_.bytes();
-    tensors_.x = own_x_ ? own_x_->data() : data_->x.data();
+    tensors_.x = data_->x.data();
     tensors_.dy = data_->dy.data();
     tensors_.z = data_->z().data();
     tensors_.mask = mask_.data();
-    tensors_.y = s.op.second != 0 ? y_of_step_.data() : data_->out.data();
+    tensors_.y = (s.op.second != 0 ? data_->y_of_step() : data_->out).data();
     tensors_.dx = data_->out.data();
     if (op_.first == RENORM_OP_BACKWARD) run(RENORM_OP_TRAIN);
   }
@@ -48,15 +47,18 @@ template <class Parameter, class Running> class workload {
   }
 
  private:
-  void run(renorm_op op) { layer_.run(op, tensors_, &exec_); }
+  void run(renorm_op op) {
+    data_->hold(x_);
+    layer_.run(op, tensors_, &exec_);
+  }
 
   bench::op op_;
   normalization<Parameter, Running> layer_;
   renorm_exec exec_;
-  pages workspace_, y_of_step_;
+  pages workspace_;
   mask mask_;
   std::shared_ptr<tensors const> data_;
-  std::shared_ptr<pages const> own_x_;
+  std::shared_ptr<pages const> x_;
   layer_tensors tensors_;
 };
 

@@ -8,8 +8,8 @@
 
 namespace bench {
 
-// The operation of s through the C ABI on the shared tensors, workspace given; x, if it is given, in place of the shared one. What the
-// operation takes from others is made here, once: for a backward pass alone the forward one is done.
+// The operation of s through the C ABI on the shared tensors, workspace given; x, if it is given, has the values for the shared one. What
+// the operation takes from others is made here, once: for a backward pass alone the forward one is done.
 call renorm_call(spec const& s, std::shared_ptr<pages const> x = nullptr);
 
 }  // namespace bench

@@ -2,6 +2,7 @@
 
 #include "measure/implementations.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace bench {
@@ -35,6 +36,9 @@ double floor_seconds(measurement const& m) {
   return NAN;
 }
 
+// The time of r in units of that of renorm (on random values).
+double over_renorm(measurement const& m, result const& r) { return r.time.median / m.results.front().time.median; }
+
 double gigabytes_per_second(measurement const& m, result const& r) { return static_cast<double>(m.what.bytes()) / r.time.median / 1e9; }
 
 bool same_table(spec const& a, spec const& b) {
@@ -48,25 +52,39 @@ void print_heading(spec const& s) {
   if (s.has_options()) std::printf("; %s", s.options().c_str() + 1);
   for (implementation const& i : implementations(s))
     if (i.is_floor) std::printf("; limit: %s", i.name.c_str());
-  std::printf("\n  %-18s %-11s %10s %8s %12s\n", "shape", "", "ms", "GB/s", "% of limit");
+  std::printf("\n  %-18s %-19s %10s %8s %12s %12s\n", "shape", "", "ms", "GB/s", "% of limit", "of renorm");
 }
 
 void print_row(measurement const& m) {
   for (result const& r : m.results)
     if (!r.is_floor)
-      std::printf("  %-18s %-11s %10.4f %8.1f %12.0f\n", name_of(m.what.shape).c_str(), r.implementation.c_str(), r.time.median * 1e3,
-                  gigabytes_per_second(m, r), 100 * share_of_limit(m, r));
+      std::printf("  %-18s %-19s %10.4f %8.1f %12.0f %12.2f\n", name_of(m.what.shape).c_str(), r.implementation.c_str(),
+                  r.time.median * 1e3, gigabytes_per_second(m, r), 100 * share_of_limit(m, r), over_renorm(m, r));
   std::fflush(stdout);
 }
 
-// Geometric means of the percentages of [first, end), for each implementation.
-void print_means(std::vector<measurement> const& all, std::size_t first) {
+struct extent {
+  double mean, largest;  // the mean is geometric
+};
+
+// Of value(m, r), r being a result of each of [first, end).
+template <class F> extent extent_of(std::vector<measurement> const& all, std::size_t first, std::size_t result, F const& value) {
+  double logs = 0, largest = 0;
+  for (std::size_t row = first; row < all.size(); ++row) {
+    double const v = value(all[row], all[row].results[result]);
+    logs += std::log(v);
+    largest = std::max(largest, v);
+  }
+  return {std::exp(logs / static_cast<double>(all.size() - first)), largest};
+}
+
+// Of the rows [first, end), for each implementation.
+void print_summary(std::vector<measurement> const& all, std::size_t first) {
   for (std::size_t i = 0; i < all[first].results.size(); ++i) {
     if (all[first].results[i].is_floor) continue;
-    double logs = 0;
-    for (std::size_t row = first; row < all.size(); ++row) logs += std::log(share_of_limit(all[row], all[row].results[i]));
-    std::printf("  %-18s %-11s %10s %8s %12.0f\n", "geometric mean", all[first].results[i].implementation.c_str(), "", "",
-                100 * std::exp(logs / static_cast<double>(all.size() - first)));
+    extent const share = extent_of(all, first, i, share_of_limit), ratio = extent_of(all, first, i, over_renorm);
+    std::printf("  %-18s %-19s %10s %8s %12.0f %12.2f, at most %.2f\n", "geometric mean", all[first].results[i].implementation.c_str(), "",
+                "", 100 * share.mean, ratio.mean, ratio.largest);
   }
 }
 
@@ -94,7 +112,7 @@ std::vector<measurement> measure_and_print(std::vector<spec> const& specs, sampl
     all.push_back(measure(specs[i], how));
     print_row(all.back());
     bool const ends = i + 1 == specs.size() || !same_table(specs[i], specs[i + 1]);
-    if (ends && i > table) print_means(all, table);
+    if (ends && i > table) print_summary(all, table);
   }
   return all;
 }

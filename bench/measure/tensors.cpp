@@ -4,6 +4,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -14,27 +15,19 @@ namespace {
 
 std::size_t const page_bytes = 4096;
 
-template <class T> void fill(pages const& memory, std::uint64_t seed) {
-  T* const values = static_cast<T*>(memory.data());
+template <class T> void fill(void* memory, std::size_t bytes, std::uint64_t seed) {
   random_values random(seed);
-  for (std::size_t i = 0; i < memory.bytes() / sizeof(T); ++i) values[i] = static_cast<T>(random.next());
+  for (std::size_t i = 0; i < bytes / sizeof(T); ++i) static_cast<T*>(memory)[i] = static_cast<T>(random.next());
 }
 
-template <class T> std::shared_ptr<tensors const> make_tensors(std::size_t values) {
-  auto made = std::make_shared<tensors const>(values * sizeof(T));
-  fill<T>(made->x, 1);
-  fill<T>(made->dy, 2);
-  return made;
+void fill(renorm_dtype dtype, pages const& memory, std::size_t bytes, std::uint64_t seed) {
+  if (dtype == RENORM_F32) fill<float>(memory.data(), bytes, seed);
+  else fill<double>(memory.data(), bytes, seed);
 }
 
-template <class T> std::shared_ptr<tensors const> kept_tensors(std::size_t values) {
-  static std::shared_ptr<tensors const> kept;
-  if (kept == nullptr || kept->x.bytes() < values * sizeof(T)) {
-    kept.reset();
-    kept = make_tensors<T>(values);
-  }
-  return kept;
-}
+std::size_t bytes_of(renorm_dtype dtype, std::size_t values) { return values * (dtype == RENORM_F32 ? sizeof(float) : sizeof(double)); }
+
+std::uint64_t const seed_of_x = 1, seed_of_dy = 2;
 
 }  // namespace
 
@@ -50,8 +43,38 @@ pages::pages(std::size_t bytes) : bytes_((bytes / page_bytes + 1) * page_bytes) 
 
 pages::~pages() { munmap(data_, bytes_); }
 
+tensors::tensors(renorm_dtype dtype, std::size_t values)
+    : x(bytes_of(dtype, values)), dy(bytes_of(dtype, values)), out(bytes_of(dtype, values)), dtype_(dtype) {
+  fill(dtype, x, x.bytes(), seed_of_x);
+  fill(dtype, dy, dy.bytes(), seed_of_dy);
+}
+
+pages const& tensors::y_of_step() const {
+  if (!y_of_step_) y_of_step_ = std::make_unique<pages>(out.bytes());
+  return *y_of_step_;
+}
+
+void tensors::hold(std::shared_ptr<pages const> const& values) const {
+  if (values == held_) return;
+  held_ = values;
+  if (values) {
+    std::size_t const bytes = std::min(values->bytes(), x.bytes());
+    std::memcpy(x.data(), values->data(), bytes);
+    changed_ = std::max(changed_, bytes);
+  } else {
+    fill(dtype_, x, changed_, seed_of_x);
+    changed_ = 0;
+  }
+}
+
 std::shared_ptr<tensors const> shared_tensors(renorm_dtype dtype, std::size_t values) {
-  return dtype == RENORM_F32 ? kept_tensors<float>(values) : kept_tensors<double>(values);
+  static std::shared_ptr<tensors const> of_float, of_double;
+  std::shared_ptr<tensors const>& kept = dtype == RENORM_F32 ? of_float : of_double;
+  if (kept == nullptr || kept->x.bytes() < bytes_of(dtype, values)) {
+    kept.reset();
+    kept = std::make_shared<tensors const>(dtype, values);
+  }
+  return kept;
 }
 
 }  // namespace bench

@@ -24,15 +24,29 @@ class pages {
   void* data_;
 };
 
-struct tensors {
-  explicit tensors(std::size_t bytes) : x(bytes), dy(bytes), out(bytes) {}
+class tensors {
+ public:
+  tensors(renorm_dtype dtype, std::size_t values);
 
   pages const& z() const { return dy; }  // no operation has both
 
+  // Where a step keeps y, when out is dx. It is made for the first one.
+  pages const& y_of_step() const;
+
+  // From now on x holds these values; none: random ones, as in the beginning. One memory serves all, for the same operation on another one
+  // was seen to take a third longer.
+  void hold(std::shared_ptr<pages const> const& values) const;
+
   pages x, dy, out;
+
+ private:
+  renorm_dtype dtype_;
+  mutable std::shared_ptr<pages const> held_;
+  mutable std::size_t changed_ = 0;  // so many bytes of x may not be random
+  mutable std::unique_ptr<pages> y_of_step_;
 };
 
-// Tensors of at least so many values, x and dy filled with finite numbers of variance near 1. They are kept and handed out again:
+// Tensors of at least so many values, x and dy filled with random numbers of variance near 1. They are kept and handed out again:
 // making them takes longer than measuring.
 std::shared_ptr<tensors const> shared_tensors(renorm_dtype dtype, std::size_t values);
 
