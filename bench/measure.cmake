@@ -4,6 +4,7 @@ include_guard(GLOBAL)
 
 set(measure_dir ${CMAKE_CURRENT_LIST_DIR}/measure)
 add_library(renorm_measure STATIC
+  ${measure_dir}/call.cpp
   ${measure_dir}/floors.cpp
   ${measure_dir}/floors_portable.cpp
   ${measure_dir}/implementations.cpp

@@ -1,13 +1,15 @@
 // Measures operations against the limit of the machine, interleaved, and prints tables. See usage below.
+#include "measure/call.hpp"
 #include "measure/content.hpp"
 #include "measure/implementations.hpp"
 #include "measure/speed_table.hpp"
+#include "measure/split.hpp"
 #include "measure/threads.hpp"
 #include "peers/peers.hpp"
 
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,7 +19,7 @@ using namespace bench;
 
 char const usage[] =
     "renorm_table [--op=...] [--layout=...] [--dtype=...] [--threads=...] [--shape=...] [--groups=G] [--mask=...] [--content=...]\n"
-    "             [--rounds=N] [--json=FILE]\n"
+    "             [--call=LINE]... [--rounds=N] [--json=FILE]\n"
     "\n"
     "  --op       of train, renorm_train, inference, backward, renorm_backward, renorm_step, moments, train_relu, train_add_relu,\n"
     "             inference_relu, backward_relu; all if not given\n"
@@ -28,6 +30,8 @@ char const usage[] =
     "  --groups   of samples; 1 if not given\n"
     "  --mask     of none, bytes (half of the positions, anywhere), lengths (a quarter of them); none if not given\n"
     "  --content  all, or of the contents in bench/README.md: what x holds, against random values, in the place of the peers\n"
+    "  --call     the call that a line of renorm_explain begins with, or all of the line: it, or several of them, in place of all above\n"
+    "             but --content\n"
     "  --rounds   samples of each candidate; 15 if not given\n"
     "  --json     writes the results to FILE as well\n"
     "\n"
@@ -38,28 +42,18 @@ char const usage[] =
   std::exit(2);
 }
 
-std::vector<std::string> split(std::string const& list) {
-  std::vector<std::string> items;
-  for (std::size_t from = 0; from <= list.size();) {
-    std::size_t const to = std::min(list.find(',', from), list.size());
-    items.push_back(list.substr(from, to - from));
-    from = to + 1;
-  }
-  return items;
-}
-
 // Lists of what has a name.
 template <class Entry, std::size_t count> std::vector<Entry> all_of(Entry const (&list)[count]) { return {list, list + count}; }
 
 template <class Entry, std::size_t count> Entry const& entry_of(Entry const (&list)[count], std::string const& name) {
-  for (Entry const& entry : list)
-    if (name == entry.name) return entry;
-  refuse(name);
+  Entry const* const found = find(list, name);
+  if (found == nullptr) refuse(name);
+  return *found;
 }
 
 template <class Entry, std::size_t count> std::vector<Entry> entries_of(Entry const (&list)[count], std::string const& names) {
   std::vector<Entry> entries;
-  for (std::string const& name : split(names)) entries.push_back(entry_of(list, name));
+  for (std::string const& name : split(names, ',')) entries.push_back(entry_of(list, name));
   return entries;
 }
 
@@ -72,7 +66,7 @@ int positive(std::string const& text) {
 
 std::vector<int> numbers(std::string const& list) {
   std::vector<int> values;
-  for (std::string const& item : split(list)) values.push_back(positive(item));
+  for (std::string const& item : split(list, ',')) values.push_back(positive(item));
   return values;
 }
 
@@ -86,13 +80,19 @@ shape custom_shape(std::string const& name) {
 
 std::vector<shape> shapes_of(std::string const& names) {
   std::vector<shape> chosen;
-  for (std::string const& name : split(names)) {
+  for (std::string const& name : split(names, ',')) {
     std::size_t const before = chosen.size();
     for (shape const& s : shapes())
       if (name == s.group) chosen.push_back(s);
     if (chosen.size() == before) chosen.push_back(custom_shape(name));
   }
   return chosen;
+}
+
+spec call_of(std::string const& line) {
+  std::optional<spec> const call = read_call(line);
+  if (!call) refuse(line);
+  return *call;
 }
 
 struct options {
@@ -104,6 +104,7 @@ struct options {
   std::vector<named<renorm_mask_kind>> chosen_masks = entries_of(masks, "none");
   int groups = 1;
   std::vector<content> chosen_contents;
+  std::vector<spec> calls;
   sampling how;
   std::string json;
 
@@ -116,12 +117,14 @@ struct options {
     else if (key == "--groups") groups = positive(value);
     else if (key == "--mask") chosen_masks = entries_of(masks, value);
     else if (key == "--content") chosen_contents = value == "all" ? all_of(contents) : entries_of(contents, value);
+    else if (key == "--call") calls.push_back(call_of(value));
     else if (key == "--rounds") how.rounds = positive(value);
     else if (key == "--json") json = value;
     else refuse(key);
   }
 
   std::vector<spec> specs() const {
+    if (!calls.empty()) return calls;
     std::vector<spec> list;
     for (op const& o : chosen_ops)
       for (auto const& l : chosen_layouts)
@@ -162,6 +165,7 @@ int main(int argc, char** argv) {
   if (o.chosen_contents.empty()) invite_peers();
   else invite([&](spec const&) { return on_contents(o.chosen_contents); });
   std::printf("%s\ninstruction set: %s\npeers: %s\n", renorm_build_info(), renorm_isa_name(renorm_active_isa()), peer_versions().c_str());
+  for (spec const& call : o.calls) std::printf("\n%s\n", explained(call).c_str());
   std::vector<measurement> const measurements = measure_and_print(o.specs(), o.how);
   if (o.json.empty()) return 0;
 

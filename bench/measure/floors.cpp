@@ -67,6 +67,7 @@ struct floor_run {
 };
 
 floor_kind const read = {"read", {pass::read_x}};
+floor_kind const read2 = {"read2", {pass::read_x, pass::read_dy}};
 floor_kind const copy = {"copy", {pass::copy}};
 floor_kind const read_copy = {"read_copy", {pass::read_x, pass::copy}};
 floor_kind const triad = {"triad", {pass::triad}};
@@ -74,16 +75,36 @@ floor_kind const read_triad = {"read_triad", {pass::read_x, pass::triad}};
 floor_kind const read2_triad = {"read2_triad", {pass::read_x, pass::read_dy, pass::triad}};
 
 // NHWC has all of x and dy between its reduction and its sweep, so both come from memory twice.
-floor_kind floor_of(renorm_op call, spec const& s) {
-  if (call == RENORM_OP_MOMENTS) return read;
-  if (call == RENORM_OP_INFERENCE) return copy;
-  if (call == RENORM_OP_BACKWARD) return s.desc.layout == RENORM_NCHW ? triad : read2_triad;
-  return s.adds() ? read_triad : read_copy;
+std::vector<floor_kind> floors_of(renorm_op call, spec const& s) {
+  switch (call) {
+    case RENORM_OP_TRAIN:
+      return {s.adds() ? read_triad : read_copy};
+    case RENORM_OP_INFERENCE:
+    case RENORM_OP_APPLY:
+      return {s.adds() ? triad : copy};
+    case RENORM_OP_FOLD:
+      return {copy};
+    case RENORM_OP_MOMENTS:
+      return {read};
+    case RENORM_OP_BACKWARD:
+      return {s.desc.layout == RENORM_NCHW ? triad : read2_triad};
+    case RENORM_OP_INFERENCE_BACKWARD:
+    case RENORM_OP_BACKWARD_APPLY:
+      return {triad};
+    case RENORM_OP_BACKWARD_REDUCE:
+      return {read2};
+  }
+  return {};  // reads no tensor
 }
 
+// z beside dy, and dz, are as much traffic as another pass over x and y.
 std::vector<floor_kind> floors_of(spec const& s) {
-  std::vector<floor_kind> floors = {floor_of(s.op.first, s)};
-  if (s.op.second != 0) floors.push_back(floor_of(s.op.second, s));
+  std::vector<floor_kind> floors;
+  for (renorm_op const call : {s.op.first, s.op.second}) {
+    for (floor_kind const& kind : floors_of(call, s)) floors.push_back(kind);
+    if (s.writes_dz(call)) floors.push_back(copy);
+    else if (spec::reads_dy(call) && s.reads_z(call)) floors.push_back(read);
+  }
   return floors;
 }
 

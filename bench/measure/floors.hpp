@@ -10,7 +10,7 @@
 
 namespace bench {
 
-// That of a step is two floors, one after the other.
+// That of a step is two floors, one after the other. Empty where no tensor is read.
 std::string floor_name(spec const& s);
 
 // The floor of s with plain and with non-temporal stores, in as many threads. The faster one is the limit.

@@ -21,8 +21,8 @@ std::vector<call> plain_read_calls(spec const& s) {
 
 // What an epilogue may cost is told by the operation without it; z, where it is added, has to be read as well.
 std::vector<implementation> without_epilogue(spec const& s) {
-  if (s.desc.epilogue == RENORM_EPILOGUE_NONE) return {};
-  if (s.desc.epilogue == RENORM_EPILOGUE_RELU) return {{"plain", false, plain_calls}};
+  if (s.op.epilogue == RENORM_EPILOGUE_NONE) return {};
+  if (s.op.epilogue == RENORM_EPILOGUE_RELU) return {{"plain", false, plain_calls}};
   return {{"plain_read", false, plain_read_calls}};
 }
 
@@ -33,7 +33,7 @@ std::vector<implementation> implementations(spec const& s) {
   for (implementation const& plain : without_epilogue(s)) all.push_back(plain);
   if (invited)
     for (implementation const& guest : invited(s)) all.push_back(guest);
-  all.push_back({floor_name(s), true, floor_calls});
+  if (!floor_name(s).empty()) all.push_back({floor_name(s), true, floor_calls});
   return all;
 }
 

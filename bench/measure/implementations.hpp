@@ -17,7 +17,7 @@ struct implementation {
   std::function<std::vector<call>(spec const&)> prepare;
 };
 
-// In the order in which they take turns: renorm first, the floor last.
+// In the order in which they take turns: renorm first, the floor last, if there is one.
 std::vector<implementation> implementations(spec const& s);
 
 // From now on guests(s) take part as well, in the place of earlier ones. Specs that differ in their shape alone have the same guests.

@@ -1,15 +1,31 @@
 #include "measure/spec.hpp"
 
 #include "measure/require.hpp"
+#include "measure/threads.hpp"
+
+#include <algorithm>
 
 namespace bench {
 namespace {
 
-// x and y; x, dy and dx; x alone; and z where it is added.
 std::size_t tensors_of(renorm_op call, spec const& s) {
-  if (call == RENORM_OP_MOMENTS) return 1;
-  if (call == RENORM_OP_BACKWARD) return 3;
-  return s.adds() ? 3 : 2;
+  std::size_t const z = s.reads_z(call), dz = s.writes_dz(call);
+  switch (call) {
+    case RENORM_OP_TRAIN:
+    case RENORM_OP_INFERENCE:
+    case RENORM_OP_APPLY:
+    case RENORM_OP_FOLD:
+      return 2 + z;  // x and y
+    case RENORM_OP_BACKWARD:
+    case RENORM_OP_INFERENCE_BACKWARD:
+    case RENORM_OP_BACKWARD_APPLY:
+      return 3 + z + dz;  // x, dy and dx
+    case RENORM_OP_BACKWARD_REDUCE:
+      return 2 + z;  // x and dy
+    case RENORM_OP_MOMENTS:
+      return 1;
+  }
+  return 0;
 }
 
 }  // namespace
@@ -26,6 +42,18 @@ spec::spec(bench::op const& o, renorm_layout layout, renorm_dtype dtype, bench::
   desc.s = s.positions();
 }
 
+bool spec::reads_dy(renorm_op call) {
+  return call == RENORM_OP_BACKWARD || call == RENORM_OP_INFERENCE_BACKWARD || call == RENORM_OP_BACKWARD_REDUCE ||
+         call == RENORM_OP_BACKWARD_APPLY;
+}
+
+bool spec::reads_z(renorm_op call) const {
+  if (call == RENORM_OP_TRAIN || call == RENORM_OP_INFERENCE || call == RENORM_OP_APPLY) return adds();
+  return reads_dy(call) && desc.epilogue == RENORM_EPILOGUE_ADD_RELU;
+}
+
+bool spec::writes_dz(renorm_op call) const { return reads_dy(call) && call != RENORM_OP_BACKWARD_REDUCE && adds(); }
+
 spec spec::plain() const {
   spec s = *this;
   s.desc.epilogue = RENORM_EPILOGUE_NONE;
@@ -33,14 +61,29 @@ spec spec::plain() const {
 }
 
 std::string spec::options() const {
-  std::string all;
-  if (desc.groups > 1) all += "/groups=" + std::to_string(desc.groups);
-  if (desc.mask_kind != RENORM_MASK_NONE) all += std::string("/mask=") + name_of(masks, desc.mask_kind);
-  return all;
+  spec unnamed = *this;
+  unnamed.desc.flags &= ~op.flags;
+  if (op.epilogue != RENORM_EPILOGUE_NONE) unnamed.desc.epilogue = RENORM_EPILOGUE_NONE;
+  std::string const call = spelled(unnamed);
+  std::size_t end = 0;  // of operation, layout, type, shape, threads
+  for (int part = 0; part < 5; ++part) end = std::min(call.find('/', end + 1), call.size());
+  return call.substr(end);
 }
 
 std::size_t spec::bytes() const {
   return tensor_bytes() * (tensors_of(op.first, *this) + (op.second == 0 ? 0 : tensors_of(op.second, *this)));
+}
+
+std::string explained(spec const& s) {
+  char line[RENORM_EXPLAIN_BYTES];
+  renorm_exec const exec = make_exec(s.threads);
+  require(renorm_explain(&s.desc, s.op.first, &exec, line, sizeof line));
+  return line;
+}
+
+std::string spelled(spec const& s) {
+  std::string const line = explained(s);
+  return line.substr(0, line.find(": "));
 }
 
 std::string name_of(spec const& s) {

@@ -47,6 +47,13 @@ template <class Value, std::size_t count> char const* name_of(named<Value> const
   return "?";
 }
 
+// That of the name, or NULL.
+template <class Entry, std::size_t count> Entry const* find(Entry const (&list)[count], std::string const& name) {
+  for (Entry const& entry : list)
+    if (name == entry.name) return &entry;
+  return nullptr;
+}
+
 struct spec {
   spec(bench::op const& o, renorm_layout layout, renorm_dtype dtype, bench::shape const& s, int thread_count);
 
@@ -58,17 +65,24 @@ struct spec {
   bool is(renorm_op call) const { return op.first == call && op.second == 0; }
   bool renormalizes() const { return (desc.flags & RENORM_FLAG_BATCH_RENORM) != 0; }
   bool adds() const { return desc.epilogue == RENORM_EPILOGUE_ADD || desc.epilogue == RENORM_EPILOGUE_ADD_RELU; }
+  static bool reads_dy(renorm_op call);
+  bool reads_z(renorm_op call) const;
+  bool writes_dz(renorm_op call) const;
   spec plain() const;  // without its epilogue
 
   // Whether the descriptor has more than the name of the operation says.
   bool has_options() const { return !options().empty(); }
-  std::string options() const;  // /<option>...
+  std::string options() const;  // /<option>... as renorm_explain spells them
 
   std::size_t tensor_bytes() const { return shape.values() * (desc.dtype == RENORM_F32 ? sizeof(float) : sizeof(double)); }
 
   // Compulsory traffic: every tensor of a call once.
   std::size_t bytes() const;
 };
+
+// What the library says of its first call, and the call alone, which that begins with.
+std::string explained(spec const& s);
+std::string spelled(spec const& s);
 
 std::string name_of(spec const& s);  // <op>/<layout>/<dtype>/<NxCxHxW>/t<threads>[/<option>...]
 

@@ -33,7 +33,7 @@ timing fastest_of(std::size_t implementation, prepared const& p, std::vector<tim
 double floor_seconds(measurement const& m) {
   for (result const& r : m.results)
     if (r.is_floor) return r.time.median;
-  return NAN;
+  return 0;
 }
 
 // The time of r in units of that of renorm (on random values).

@@ -21,7 +21,7 @@ struct measurement {
   std::vector<result> results;  // one for each of implementations(what)
 };
 
-// How near r, one of m.results, comes to the limit: 1 is the limit.
+// How near r, one of m.results, comes to the limit: 1 is the limit, 0 where there is none.
 double share_of_limit(measurement const& m, result const& r);
 
 // All implementations of s, interleaved.

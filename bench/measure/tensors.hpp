@@ -28,7 +28,7 @@ class tensors {
  public:
   tensors(renorm_dtype dtype, std::size_t values);
 
-  pages const& z() const { return dy; }  // no operation has both
+  pages const& z() const { return dy; }  // of operations that do not read dy
 
   // Where a step keeps y, when out is dx. It is made for the first one.
   pages const& y_of_step() const;

@@ -7,8 +7,13 @@
 namespace bench {
 namespace {
 
+bool has_counterpart(spec const& s) {
+  bool const whole = s.op.first == RENORM_OP_TRAIN || s.op.first == RENORM_OP_INFERENCE || s.op.first == RENORM_OP_BACKWARD;
+  return whole && s.desc.epilogue == RENORM_EPILOGUE_NONE && !s.has_options();
+}
+
 std::vector<implementation> peers(spec const& s) {
-  if (s.desc.epilogue != RENORM_EPILOGUE_NONE || s.has_options() || s.is(RENORM_OP_MOMENTS)) return {};
+  if (!has_counterpart(s)) return {};
   std::vector<implementation> all;
 #ifdef RENORM_PEER_ONEDNN
   if (onednn_has(s)) all.push_back({"onednn", false, onednn_calls});

@@ -1,6 +1,7 @@
 #include "report/results.hpp"
 
 #include "measure/shape.hpp"
+#include "measure/split.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -15,16 +16,6 @@ struct measured {
   entry what;
 };
 
-std::vector<std::string> split(std::string const& name) {
-  std::vector<std::string> parts;
-  for (std::size_t from = 0; from <= name.size();) {
-    std::size_t const to = std::min(name.find('/', from), name.size());
-    parts.push_back(name.substr(from, to - from));
-    from = to + 1;
-  }
-  return parts;
-}
-
 // Of the one line that write_json makes of a result. Options come between the threads and the implementation.
 bool read_result(char const* line, measured& m) {
   char name[512], is_floor[8];
@@ -33,7 +24,7 @@ bool read_result(char const* line, measured& m) {
                                 "{\"name\": \"%511[^\"]\", \"seconds\": %lf, \"lower_quartile\": %*f, \"upper_quartile\": %*f, "
                                 "\"bytes\": %*u, \"floor_over_time\": %lf, \"is_floor\": %7[a-z]}",
                                 name, &seconds, &share, is_floor);
-  std::vector<std::string> const parts = found == 4 ? split(name) : std::vector<std::string>();
+  std::vector<std::string> const parts = found == 4 ? bench::split(name, '/') : std::vector<std::string>();
   if (parts.size() < 6) return false;
   m = {parts[0], parts[1], parts[2], parts[3], parts[4], std::strcmp(is_floor, "true") == 0, {parts.back(), seconds, share}};
   for (std::size_t i = 5; i + 1 < parts.size(); ++i) m.op += ", " + parts[i];
