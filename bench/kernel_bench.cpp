@@ -99,6 +99,10 @@ template <class T> auto median_rows(kernels<T> const& k, arrays<T>& a, channel_c
   return job{c.n * 4 * sizeof(T),
              [&k, &a, c] { k.median_rows(c.n, a.t_in.data(), a.t_out[0].data(), a.t_out[1].data(), a.t_out[2].data()); }};
 }
+template <class T> auto median_planes(kernels<T> const& k, arrays<T>& a, channel_count c) {
+  return job{c.n * 4 * sizeof(T),
+             [&k, &a, c] { k.median_planes(c.n, 1, a.t_in.data(), a.t_out[0].data(), a.t_out[1].data(), a.t_out[2].data()); }};
+}
 
 template <class T> auto settle_moments(kernels<T> const& k, arrays<T>& a, channel_count c) {
   return job{c.n * (sizeof(T) + 6 * sizeof(double)), [&k, &a, c] {

@@ -154,14 +154,18 @@ renorm_status read_exec(renorm_exec const* from, renorm_exec& to, char const* fu
   return RENORM_OK;
 }
 
-// Modulo the address space: no end is computed, which could lie beyond it.
-inline bool arrays::overlap(std::size_t i, std::size_t j) const {
-  return ((begin_[j] - begin_[i] < bytes_[i]) | (begin_[i] - begin_[j] < bytes_[j])) != 0;
+bool arrays::overlap(std::size_t i, std::size_t j) const { return begin_[j] <= last_[i] && begin_[i] <= last_[j]; }
+
+// Below 0 only if they do not overlap. Of halves of addresses, which have signs to spare, so that registers of the oldest processors
+// compare them.
+inline std::int64_t arrays::apart(std::size_t i, std::size_t j) const {
+  auto const half = [](std::uintptr_t address) { return static_cast<std::int64_t>(address / 2); };
+  return (half(last_[i]) - half(begin_[j])) | (half(last_[j]) - half(begin_[i]));
 }
 
 renorm_status arrays::check_shared(std::size_t output) const {
   for (std::size_t i = 0; i < output; ++i) {
-    bool const same = begin_[i] == begin_[output] && bytes_[i] == bytes_[output], allowed = i == as_[output].one || i == as_[output].other;
+    bool const same = begin_[i] == begin_[output] && last_[i] == last_[output], allowed = i == as_[output].one || i == as_[output].other;
     if (overlap(i, output) && !(same && allowed)) return fail(RENORM_ERROR_ALIAS, "%s: %s overlaps %s", function_, name_[output], name_[i]);
   }
   return RENORM_OK;
@@ -171,9 +175,9 @@ renorm_status arrays::check_shared(std::size_t output) const {
 renorm_status arrays::check() const {
   if (missing_ != nullptr) return fail(RENORM_ERROR_NULL, "%s: %s is NULL", function_, missing_);
   for (std::size_t output = inputs_; output < count_; ++output) {
-    bool any = false;
-    for (std::size_t i = 0; i < output; ++i) any |= overlap(i, output);
-    if (any)
+    std::int64_t all = -1;
+    for (std::size_t i = 0; i < output; ++i) all &= apart(i, output);
+    if (all >= 0)
       if (auto s = check_shared(output)) return s;
   }
   return RENORM_OK;

@@ -64,8 +64,9 @@ class arrays {
       return unlisted;
     }
     RENORM_ASSERT(count_ < most);
-    begin_[count_] = reinterpret_cast<std::uintptr_t>(data);
-    bytes_[count_] = bytes;
+    std::uintptr_t const begin = reinterpret_cast<std::uintptr_t>(data);
+    begin_[count_] = begin;
+    last_[count_] = bytes - 1 <= UINTPTR_MAX - begin ? begin + (bytes - 1) : UINTPTR_MAX;  // no array ends beyond the address space
     name_[count_] = name;
     as_[count_] = as;
     return count_++;
@@ -78,13 +79,13 @@ class arrays {
   }
 
   bool overlap(std::size_t i, std::size_t j) const;
+  std::int64_t apart(std::size_t i, std::size_t j) const;
   renorm_status check_shared(std::size_t output) const;
 
   char const* function_;
   char const* missing_ = nullptr;  // the first
   std::size_t count_ = 0, inputs_ = 0;
-  std::uintptr_t begin_[most];
-  std::size_t bytes_[most];
+  std::uintptr_t begin_[most], last_[most];  // the first and the last byte
   char const* name_[most];
   in_place as_[most];
 };

@@ -75,14 +75,26 @@ void moments_pixels(pixels const& p, T const* x, T const* pivot, T const* factor
   else sum_rows<V>(p, x, pivot, factor, sum, sum_squares);
 }
 
+template <class T> RENORM_INLINE T select(bool m, T a, T b) { return m ? a : b; }
+
+// Of registers, or of values. A NaN decides nothing.
+template <class X> RENORM_INLINE X median(X a, X b, X c) {
+  X const least = select(b < a, b, a), most = select(a < b, b, a), upper = select(c < most, c, most);
+  return select(least < upper, upper, least);
+}
+
 // The median of three rows, column by column.
-template <class V, class T = typename V::value> void median_rows(std::size_t n, T const* a, T const* b, T const* c, T* median) {
-  auto const smaller = [](V one, V other) RENORM_LAMBDA { return select(other < one, other, one); };
-  auto const larger = [](V one, V other) RENORM_LAMBDA { return select(one < other, other, one); };
+template <class V, class T = typename V::value> void median_rows(std::size_t n, T const* a, T const* b, T const* c, T* out) {
   sweep<V>(n, [&](std::size_t j, auto k) RENORM_LAMBDA {
-    V const zero = V::set(T(0)), va = V::load(a + j, k, zero), vb = V::load(b + j, k, zero), vc = V::load(c + j, k, zero);
-    larger(smaller(va, vb), smaller(larger(va, vb), vc)).store(median + j, k);
+    V const zero = V::set(T(0));
+    median(V::load(a + j, k, zero), V::load(b + j, k, zero), V::load(c + j, k, zero)).store(out + j, k);
   });
+}
+
+// The median of three values of each channel, which are a pitch apart.
+template <class V, class T = typename V::value>
+void median_planes(std::size_t channels, std::size_t pitch, T const* a, T const* b, T const* c, T* out) {
+  for (std::size_t i = 0; i < channels; ++i) out[i] = median(a[i * pitch], b[i * pitch], c[i * pitch]);
 }
 
 }  // namespace

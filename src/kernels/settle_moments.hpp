@@ -12,9 +12,6 @@ template <class T> inline constexpr double tiny_square = sizeof(T) == sizeof(flo
 // Values of such a size are equal where the squares of their differences are below tiny_square: their units in the last place are not.
 template <class T> inline constexpr double untiny = sizeof(T) == sizeof(float) ? 0x1p-20 : 0x1p-420;
 
-// More than this share of Q cancelled: the pivot was an outlier.
-inline constexpr double cancelled = 0.9;
-
 // Writes the sum and m2, and what is to be done about them. Returns whether there is anything. What is not finite stays that. The sum
 // takes back the shift with one rounding, none for exact data; low is what S lost of doubles (fold.hpp), and tiny whether underflow counts.
 // Decided per channel, so that a neighbour's bits do not change.

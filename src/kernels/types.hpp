@@ -52,6 +52,9 @@ template <class T> struct validity {
   std::size_t pitch;
 };
 
+// More than this share of Q cancelled: the pivot was an outlier.
+inline constexpr double cancelled = 0.9;
+
 // What is to be done about the sums of a channel in a chunk: nothing, or once more around their mean, or in smaller or larger units.
 inline constexpr double settled = 0, recentre = 1, shrink = 2, magnify = 3;
 

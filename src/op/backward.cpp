@@ -20,9 +20,10 @@ template <class T> struct xhat_scratch {
   // For all groups.
   void narrow(order const& o, call const& on, double const* mean, double const* sigma) const {
     for_each_group(o, on.exec, [&](std::size_t g) {
-      std::size_t const i = g * o.shape.c, row = g * o.width();
-      units.note(on.code.of<T>().narrow_xhat(o.shape.c, mean + i, sigma + i, center + row, inv + row, off + row, half + row, unit + row));
-      for (T* values : {center, inv, off, half, unit}) repeat_for_sublanes(o, values + row);
+      channels const at(o.shape, g);
+      std::size_t const i = at.of_group, c = g * o.width();
+      bool const needed = on.code.of<T>().narrow_xhat(at.count, mean + i, sigma + i, center + c, inv + c, off + c, half + c, unit + c);
+      units.note(needed, o, at, c, {center, inv, off}, {half, unit});
     });
   }
 };
@@ -221,13 +222,12 @@ void write_parameters(shape const& s, problem const& p, isa const& code, double 
 template <class T> void narrow_gradient(problem const& p, order const& o, isa const& code, channels const& at, std::int64_t const* count,
                                         double const* sigma, void const* gamma, double const* r, double const* sum_dy,
                                         double const* sum_dy_xhat, gradient_scratch<T> const& g) {
-  RENORM_ASSERT(o.sublanes == 1 || at.count == o.shape.c);  // what is repeated is a whole row
-  std::size_t const i = at.of_group, row = at.group * o.width(), c = row + at.first;
+  std::size_t const i = at.of_group, c = at.group * o.width() + at.first;
   std::int64_t const m = count[at.group];
-  g.units.note(code.of<T>().narrow_grad(at.count, divisor_of(m, false), divisor_of(m, p.unbiased), sigma + i,
-                                        from(p.params(gamma), at.first), from(r, i), sum_dy + i, sum_dy_xhat + i, g.scale + c, g.c1 + c,
-                                        g.c2 + c, g.dx_unit + c));
-  for (T* values : {g.scale, g.c1, g.c2, g.dx_unit}) repeat_for_sublanes(o, values + row);
+  bool const needed =
+      code.of<T>().narrow_grad(at.count, divisor_of(m, false), divisor_of(m, p.unbiased), sigma + i, from(p.params(gamma), at.first),
+                               from(r, i), sum_dy + i, sum_dy_xhat + i, g.scale + c, g.c1 + c, g.c2 + c, g.dx_unit + c);
+  g.units.note(needed, o, at, c, {g.scale, g.c1, g.c2}, {g.dx_unit});
 }
 
 // The caller's counts, else those of the tensor.

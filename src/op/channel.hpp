@@ -92,6 +92,7 @@ inline void follow(problem const& p, isa const& code, std::int64_t const* count,
     return;
   }
   bool const update = running.mean != nullptr && !p.keep_running && any_value(p, count);
+  if (!update && nonfinite == nullptr) return;
   running_update const u = {update ? batch_weight(p, running.num_batches) : 0,
                             {p.shape.groups, p.shape.c, count},
                             p.unbiased_running,
@@ -99,8 +100,9 @@ inline void follow(problem const& p, isa const& code, std::int64_t const* count,
                             p.eps,
                             maps != nullptr && p.f64,
                             p.skip_nonfinite};
-  std::size_t const found = code.channel.update_running(p.shape.c, u, mean, m2, maps, p.running(update ? running.mean : nullptr),
-                                                        p.running(update ? running.var : nullptr));
+  std::size_t const found =
+      code.channel.update_running(p.shape.c, u, mean, m2, nonfinite != nullptr ? maps : nullptr, p.running(update ? running.mean : nullptr),
+                                  p.running(update ? running.var : nullptr));
   if (update && running.num_batches != nullptr) ++*running.num_batches;
   report(found, nonfinite);
 }

@@ -24,11 +24,9 @@ template <class T> struct moments_sums {
   // The pivot is the median of three values: one that is unlike the rest, as padding or the first of a recording may be, costs nothing.
   void planes(renorm::planes const& p, std::size_t offset, std::size_t, validity<T> const& valid, sample_offsets const& from, T* shift,
               T* lanes) const {
-    T samples[3][max_block_channels];
-    for (std::size_t i = 0; i < 3; ++i)
-      for (std::size_t c = 0; c < p.channels; ++c) samples[i][c] = x[offset + c * p.channel_pitch + from.at[i]];
-    k.median_rows(p.channels, samples[0], samples[1], samples[2], shift);
-    k.moments_plane(p, x + offset, valid, shift, nullptr, lanes);
+    T const* const at = x + offset;
+    k.median_planes(p.channels, p.channel_pitch, at + from.at[0], at + from.at[1], at + from.at[2], shift);
+    k.moments_plane(p, at, valid, shift, nullptr, lanes);
   }
   void start_rows(sample_offsets const& from, T* shift) const {
     k.median_rows(o.shape.c, x + from.at[0], x + from.at[1], x + from.at[2], shift);
@@ -94,7 +92,7 @@ template <class T> struct moments_sums {
       if (!is_number(r.sums.b[c])) {  // nor are the values
         s.a[c] = sum * unit;
         s.b[c] = __builtin_nan("");
-      } else if (0.9 * r.sums.b[c] < loss) {
+      } else if (cancelled * r.sums.b[c] < loss) {
         s.a[c] = sum;
         r.shift[c] = static_cast<T>(sum / count * unit);
         r.again[c] = any = true;

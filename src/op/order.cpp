@@ -41,8 +41,8 @@ order make_order(shape const& s, std::size_t lanes) {
   if (s.per_channel() == 0) return o;
   if (s.layout == layout::nhwc) o.sublanes = rows_of_a_pass(s.c, lanes);
   std::size_t const step = s.layout == layout::nchw ? lanes : o.sublanes;
-  o.group_samples = s.n / s.groups;
-  o.larger_groups = s.n % s.groups;
+  o.group_samples = s.groups == 1 ? s.n : s.n / s.groups;
+  o.larger_groups = s.n - o.group_samples * s.groups;
   if (o.larger_groups > 0) o.larger = cut_group(s, o.group_samples + 1, step);
   o.other = cut_group(s, o.group_samples, step);
   o.segments = o.larger_groups * o.larger.segments + (s.groups - o.larger_groups) * o.other.segments;
@@ -69,7 +69,8 @@ std::size_t order::group_of_sample(std::size_t sample) const {
 }
 
 part cut::part_of(std::size_t chunk) const {
-  std::size_t const run = chunk / pieces * runs_per_chunk, first = chunk % pieces * piece_length;
+  std::size_t const whole_runs = pieces == 1 ? chunk : chunk / pieces, piece = chunk - whole_runs * pieces;
+  std::size_t const run = whole_runs * runs_per_chunk, first = piece * piece_length;
   return {run, smaller(runs_per_chunk, runs - run), first, smaller(piece_length, length - first)};
 }
 

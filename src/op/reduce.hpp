@@ -208,8 +208,10 @@ template <class T, class Sums> class reduction {
     if (!Sums::shifts) return offsets;
     sample_positions const positions = selected_.samples(g, chunk);
     std::size_t const start = o_.shape.layout == layout::nchw ? 0 : o_.offset_of(g, p, 0);
-    for (std::size_t k = 0; k < 3; ++k)
-      offsets.at[k] = start + positions.at[k] / p.length * o_.run_pitch() + positions.at[k] % p.length * o_.position_pitch();
+    for (std::size_t k = 0; k < 3; ++k) {
+      std::size_t const position = positions.at[k], run = position < p.length ? 0 : position / p.length;  // divisions are slow
+      offsets.at[k] = start + run * o_.run_pitch() + (position - run * p.length) * o_.position_pitch();
+    }
     return offsets;
   }
 
@@ -232,8 +234,8 @@ template <class T, class Sums> class reduction {
       sums_.join(channels, before, count, a, b, next_a, next_b);
       return;
     }
-    memcpy(a, next_a, channels * sizeof(double));
-    memcpy(b, next_b, channels * sizeof(double));
+    copy(next_a, channels, a);
+    copy(next_b, channels, b);
   }
 
   order const& o_;

@@ -17,11 +17,18 @@ void set_channel_blocks(schedule& p, std::size_t channels_per_block) {
   p.channel_blocks = divide_up(p.channels, channels_per_block);
 }
 
+// Channels of short planes, in few samples, up to a register of the algebra's doubles: training of 1x64x56x56 and 1x256x28x28 took 0.84 of
+// the time (Sapphire Rapids; 0.89 with blocks of 32 KB). What a block reads is then twice as large as an L1 cache, or less.
+constexpr std::size_t small_block_bytes = 65536, small_block_channels = 8;
+
 // Blocks of channels where there are enough of them for all threads; else their segments are divided, too.
-void cut_nchw(schedule& p, order const& o, std::size_t element_size, std::size_t wanted) {
-  std::size_t const run_channels = divide_up(run_bytes, larger(1, o.shape.s * element_size));
+void cut_nchw(schedule& p, order const& o, passes const& what, std::size_t wanted) {
+  std::size_t const plane_bytes = larger(1, o.shape.s * what.element_size),
+                    channel_bytes = larger(1, what.inputs) * o.shape.n * plane_bytes;
+  std::size_t const run_channels = divide_up(run_bytes, plane_bytes),
+                    small = smaller(small_block_bytes / channel_bytes, small_block_channels);
   std::size_t const shared_channels = larger(1, p.channels / wanted);
-  set_channel_blocks(p, smaller(smaller(run_channels, shared_channels), max_block_channels));
+  set_channel_blocks(p, smaller(smaller(larger(run_channels, small), shared_channels), max_block_channels));
   p.fused = wanted == 1 || p.channel_blocks >= wanted;
   p.segment_ranges = p.fused ? 1 : smaller(divide_up(wanted, p.channel_blocks), o.segments);
 }
@@ -79,7 +86,7 @@ schedule make_schedule(order const& o, passes const& what, std::size_t threads) 
     cut_nhwc(p, o, wanted);
     return p;
   }
-  cut_nchw(p, o, what.element_size, wanted);
+  cut_nchw(p, o, what, wanted);
   p.flat = worth_sweeping_flat(o, what);
   p.reads_ahead =
       p.fused && what.streams && !p.flat && what.inputs > 0 && o.shape.groups == 1 && worth_reading_ahead(o, what, p.block_channels);

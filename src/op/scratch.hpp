@@ -29,23 +29,34 @@ template <class U> struct caller_or_workspace {
   U* given(U* callers) const { return callers != nullptr ? callers : own; }
 };
 
-// Repeats the first c values of a row of coefficients for every sub-lane.
-template <class T> void repeat_for_sublanes(order const& o, T* row) {
-  std::size_t const c = o.shape.c;
-  for (std::size_t p = 1; p < o.sublanes; ++p)
-    for (std::size_t j = 0; j < c; ++j) row[p * c + j] = row[j];
-}
-
 // Whether a channel of a call needs units (kernels/types.hpp). Whoever sweeps before another thread finds one gets the same bits: units of
 // 1 change none.
 class units_needed {
  public:
-  void note(bool found) const {
-    if (found) found_.store(true, std::memory_order_relaxed);
-  }
   explicit operator bool() const { return found_.load(std::memory_order_relaxed); }
 
+  // Coefficients of some channels of a group have been narrowed, from a column on: notes whether they need units, whose arrays are
+  // written only then, and repeats what is written for the sub-lanes.
+  template <class T> void note(bool needed, order const& o, channels const& at, std::size_t column, std::initializer_list<T*> coefficients,
+                               std::initializer_list<T*> units) const {
+    RENORM_ASSERT(o.sublanes == 1 || at.count == o.shape.c);  // what is repeated is a whole row
+    if (needed) found_.store(true, std::memory_order_relaxed);
+    for (T* values : coefficients) repeat_for_sublanes(o, values + column);
+    for (T* values : units)
+      if (needed) repeat_for_sublanes(o, values + column);
+      else fill(values + column, at.count * o.sublanes, T(1));
+  }
+
  private:
+  template <class T> static void repeat_for_sublanes(order const& o, T* row) {
+    std::size_t const c = o.shape.c;
+    for (std::size_t p = 1; p < o.sublanes; ++p)
+      for (std::size_t j = 0; j < c; ++j) row[p * c + j] = row[j];
+  }
+  template <class T> static void fill(T* values, std::size_t count, T value) {
+    for (std::size_t i = 0; i < count; ++i) values[i] = value;
+  }
+
   mutable std::atomic<bool> found_{false};
 };
 
@@ -63,11 +74,10 @@ template <class T> struct affine_scratch {
   }
 
   void narrow(order const& o, isa const& code, channels const& at, double const* center, double const* scale, double const* shift) const {
-    RENORM_ASSERT(o.sublanes == 1 || at.count == o.shape.c);  // what is repeated is a whole row
-    std::size_t const i = at.of_group, row = at.group * o.width(), c = row + at.first;
-    units.note(code.of<T>().narrow_affine(at.count, center + i, scale + i, shift + i, t_center + c, t_scale + c, t_shift + c, t_half + c,
-                                          t_unit + c));
-    for (T* values : {t_center, t_scale, t_shift, t_half, t_unit}) repeat_for_sublanes(o, values + row);
+    std::size_t const i = at.of_group, c = at.group * o.width() + at.first;
+    bool const needed = code.of<T>().narrow_affine(at.count, center + i, scale + i, shift + i, t_center + c, t_scale + c, t_shift + c,
+                                                   t_half + c, t_unit + c);
+    units.note(needed, o, at, c, {t_center, t_scale, t_shift}, {t_half, t_unit});
   }
   affine_coefficients<T> coefficients() const { return {t_center, t_scale, t_shift, units ? t_half : nullptr, units ? t_unit : nullptr}; }
 };

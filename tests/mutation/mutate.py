@@ -17,7 +17,7 @@ from faults import FAULTS
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 # What catches most in the shortest time comes first.
 QUICK = ["differential_fuzz_test", "golden_test", "epilogue_test", "exact_test_reduced", "range_test", "capi_corner_test"]
-TESTS = QUICK + ["abi_fuzz_test", "capi_library_test", "capi_misuse_test", "parts_test", "parallel_test", "dispatch_test", "package/fence",
+TESTS = QUICK + ["abi_fuzz_test", "capi_library_test", "capi_misuse_test", "cache_test", "explain_test", "parts_test", "parallel_test", "dispatch_test", "package/fence",
                  "fold_test", "accuracy_test_reduced", "streaming_test", "kernels_test_reduced", "threads_test",
                  "memory_test", "shapes_test_reduced", "bits_test_reduced"]
 MOST_SECONDS = 60
