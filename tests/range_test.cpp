@@ -1,5 +1,8 @@
 // The whole range of a type: values whose squares, deviations, scales or reciprocals it does not hold, but whose results it does.
+#include "support/compare.hpp"
 #include "support/isas.hpp"
+#include "support/random.hpp"
+#include "support/sample.hpp"
 #include "support/steps.hpp"
 
 #include <cmath>
@@ -186,6 +189,85 @@ TEST_F(Range, FloatsThatOnlyEpsZeroTellsFromConstants) {
         expect_near(got.y, signs(count, 1), (count > 64 ? 128 : 8) * float_ulp);
         EXPECT_NEAR(got.sigma / p.x[p.at(0, p.c() / 2, 0)], 1, (count > 64 ? 128 : 8) * float_ulp);
       });
+}
+
+// ---------------------------------------------------------------- squares that underflow, with and without an eps that covers it
+
+// A size a channel: +-size, at random.
+problem signs_of(array const& sizes, renorm_dtype dtype, renorm_layout layout, double eps) {
+  problem p;
+  p.desc = make_desc(12, static_cast<std::int64_t>(sizes.size()), 175);
+  p.desc.dtype = dtype;
+  p.desc.layout = layout;
+  p.desc.eps = eps;
+  p.x = p.dy = array(p.n() * p.c() * p.s());
+  generator random(4);
+  for_each_position(p, all_groups, [&](std::size_t i, std::size_t k) {
+    for (std::size_t c = 0; c < p.c(); ++c) {
+      p.x[p.at(i, c, k)] = random.next() % 2 == 0 ? sizes[c] : -sizes[c];
+      p.dy[p.at(i, c, k)] = static_cast<float>(random.uniform());
+    }
+  });
+  return p;
+}
+
+// The variance of the signs alone.
+double variance_of_signs(problem const& p, std::size_t group, std::size_t channel) {
+  double sum = 0, count = p.count(group);
+  for_each_position(p, group, [&](std::size_t i, std::size_t k) { sum += p.x[p.at(i, channel, k)] < 0 ? -1 : 1; });
+  return 1 - sum / count * (sum / count);
+}
+
+// Half of the values are at a distance of two sizes from the pivot, the same for all, so that roundings may be to one side: of 128
+// additions to a lane S and Q are off by 64 roundings, and var by 64*(q + 2*(q - 1)), where q = Q/M2 is 2 if the signs are balanced, and
+// below 3.
+constexpr double roundings_of_signs = 64 * (3 + 4);
+
+// Without eps var has its digits. With one it has lost what the squares have: 2^-150 at most, of double what is less than its least number,
+// and so have the quotient and the expected value.
+void expect_variances(problem const& p, array const& sizes, array const& var) {
+  bool const wide = p.desc.dtype == RENORM_F64;
+  double const relative = roundings_of_signs * (wide ? ulp : float_ulp) / 2;
+  for (std::size_t g = 0; g < p.groups(); ++g)
+    for (std::size_t c = 0; c < p.c(); ++c) {
+      double const got = var[g * p.c() + c], of_signs = variance_of_signs(p, g, c), size = sizes[c];
+      if (p.desc.eps == 0) {
+        EXPECT_NEAR(got / size / size, of_signs, relative * of_signs) << size << " in group " << g;
+      } else {
+        double const want = size * size * of_signs, lost = wide ? std::numeric_limits<double>::denorm_min() : 0x1p-150;
+        EXPECT_NEAR(got, want, relative * want + lost) << size << " in group " << g;
+      }
+    }
+}
+
+// Below deviations of 1e-154 the m2 of doubles is lost without eps, and with it what parts have of it.
+array sizes_of(renorm_dtype dtype, double eps) {
+  if (dtype == RENORM_F64 && eps == 0) return {1, 1e-100, 1e-145, 1e-150, 1e-153};
+  if (dtype == RENORM_F64) return {1, 1e-100, 1e-145, 1e-153, 1e-155, 1e-160, 2e-162, 1e-300};
+  array sizes = {1, 1e-15, 1e-20, 1e-21, 1e-22, 3e-23, 1e-30, 1e-40};
+  for (double& size : sizes) size = static_cast<float>(size);
+  return sizes;
+}
+
+TEST_F(Range, SquaresThatUnderflow) {
+  for (renorm_dtype const dtype : {RENORM_F32, RENORM_F64})
+    for (double const eps : {0.0, 1e-5})
+      for (renorm_layout const layout : {RENORM_NCHW, RENORM_NHWC}) {
+        array const sizes = sizes_of(dtype, eps);
+        problem const plain = signs_of(sizes, dtype, layout, eps);
+        problem in_groups = masked(plain, RENORM_MASK_BYTES, 3), in_turns = masked(plain, RENORM_MASK_LENGTHS, 3);
+        in_groups.desc.groups = 2;
+        in_turns.desc.groups = 2;
+        in_turns.desc.group_order = RENORM_GROUPS_INTERLEAVED;
+        for (problem const& p : {plain, in_groups, in_turns}) {
+          SCOPED_TRACE(testing::Message() << "dtype " << dtype << " eps " << eps << " layout " << layout << " mask " << p.desc.mask_kind);
+          for_each_isa([&] {
+            values const whole = train(p);
+            expect_same_bits(train(p, {true}), whole);
+            expect_variances(p, sizes, whole.var);
+          });
+        }
+      }
 }
 
 // Batch norm's inference with a scale that float does not hold, alone and beside ordinary channels.
