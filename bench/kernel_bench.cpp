@@ -166,7 +166,7 @@ using doubles = arrays<double>;
 
 auto merge(channel_kernels const& k, doubles& a, channel_count c) {
   return job{c.n * 6 * sizeof(double), [&k, &a, c] {
-               k.merge(c.n, true, 100, values_per_channel, a.d_out[0].data(), a.d_out[1].data(), a.in.data(), a.squares.data());
+               k.merge(c.n, true, false, 100, values_per_channel, a.d_out[0].data(), a.d_out[1].data(), a.in.data(), a.squares.data());
              }};
 }
 

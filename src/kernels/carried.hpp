@@ -23,10 +23,13 @@ inline bool is_number(double v) { return v - v == 0; }
 inline bool in_large_units(double m2) { return m2 <= -1; }
 inline double larger_of(double a, double b) { return a < b ? b : a; }
 
-// A sum in units of sum_unit, and m2 in units of unit^2.
+// A sum in units of sum_unit, and m2 in units of unit^2. Squares that underflow are not multiplied out: that takes the processor as long
+// as a hundred products.
 inline carried carry(double count, double sum, double sum_unit, double m2, double unit) {
-  double const plain_sum = sum * sum_unit, plain_m2 = m2 * unit * unit;
-  if (is_number(plain_sum) && is_number(plain_m2) && (plain_m2 >= least_m2 || m2 == 0)) return {plain_sum, plain_m2};
+  bool const lost = unit < 1 && m2 < least_m2 / unit / unit;
+  double const plain_sum = sum * sum_unit, plain_m2 = lost ? 0 : m2 * unit * unit;
+  bool const held = m2 == 0 || (!lost && plain_m2 >= least_m2);
+  if (is_number(plain_sum) && is_number(plain_m2) && held) return {plain_sum, plain_m2};
   double const root = m2 == 0 ? no_root : __builtin_sqrt(m2 / count) * unit;
   return {in_large_units(-root) ? sum * (sum_unit / large_unit) : plain_sum, -root};
 }

@@ -25,11 +25,11 @@ template <class V> RENORM_INLINE double fold_lanes(typename V::value const* p) {
   return fold(r[0]);
 }
 
-// The same, and what was lost on the way: the losses are added one after the other.
-template <class T> double fold_exactly(T const* p, double& low) {
-  constexpr std::size_t half = lanes<T> / 2;
+// The same of double lanes in units of 1/factor, and what was lost on the way: the losses are added one after the other.
+inline double fold_exactly(double const* p, double factor, double& low) {
+  constexpr std::size_t half = lanes<double> / 2;
   double r[half], lost[half] = {};
-  for (std::size_t i = 0; i < half; ++i) r[i] = add_exactly<double>(p[i], p[i + half], lost[i]);
+  for (std::size_t i = 0; i < half; ++i) r[i] = add_exactly<double>(p[i] * factor, p[i + half] * factor, lost[i]);
   for (std::size_t n = half / 2; n > 0; n /= 2)
     for (std::size_t i = 0; i < n; ++i) {
       r[i] = add_exactly(r[i], r[i + n], lost[i]);
@@ -39,10 +39,28 @@ template <class T> double fold_exactly(T const* p, double& low) {
   return r[0];
 }
 
-// low: what a loses, where that is wanted.
+// What sums of such squares are made of loses digits that are denormal. Each of those takes the processor as long as a hundred additions:
+// hence they are found in larger units, and come back from there for a register of channels at once.
+inline constexpr double tiny_squares = 0x1p-1000, larger_units = 0x1p300;
+
+template <class V> void fold_planes_exactly(std::size_t channels, double const* sums, double* a, double* b, double* low) {
+  for (std::size_t c = 0; c < channels; ++c, sums += 2 * lanes<double>) {
+    b[c] = fold_lanes<V>(sums + lanes<double>);
+    a[c] = fold_exactly(sums, b[c] < tiny_squares ? larger_units : 1, low[c]);
+  }
+  sweep<vec<double>>(channels, [&](std::size_t c, auto k) RENORM_LAMBDA {
+    vec<double> const unit = select(load_wide(b + c, k) < wide(tiny_squares), wide(1 / larger_units), wide(1));
+    store_wide(load_wide(a + c, k) * unit, a + c, k);
+    store_wide(load_wide(low + c, k) * unit, low + c, k);
+  });
+}
+
+// low: what a loses, where that is wanted, which is of doubles.
 template <class V, class T = typename V::value> void fold_plane(std::size_t channels, T const* sums, double* a, double* b, double* low) {
+  if constexpr (sizeof(T) == sizeof(double))
+    if (low != nullptr) return fold_planes_exactly<V>(channels, sums, a, b, low);
   for (std::size_t c = 0; c < channels; ++c, sums += 2 * lanes<T>) {
-    a[c] = low == nullptr ? fold_lanes<V>(sums) : fold_exactly(sums, low[c]);
+    a[c] = fold_lanes<V>(sums);
     b[c] = fold_lanes<V>(sums + lanes<T>);
   }
 }

@@ -21,9 +21,9 @@ template <class K> void merge_beyond(double count, double other_count, double* s
   }
 }
 
-// As kernels/carried.hpp has them. Both counts > 0. Of floats nothing is beyond double.
-void merge(std::size_t channels, bool of_floats, double count, double other_count, double* sum, double* m2, double const* other_sum,
-           double const* other_m2) {
+// As kernels/carried.hpp has them. Both counts > 0. Of floats nothing is beyond double; tiny: whether what squares lose counts.
+void merge(std::size_t channels, bool of_floats, bool tiny, double count, double other_count, double* sum, double* m2,
+           double const* other_sum, double const* other_m2) {
   double const total = count + other_count;
   vec<double> const share = wide(1 / count), other_share = wide(1 / other_count), spread = wide(count * (other_count / total));
   vec<double> const no = wide(0), yes = wide(1), least = wide(total * least_m2), inf = wide(__builtin_inf());
@@ -34,7 +34,7 @@ void merge(std::size_t channels, bool of_floats, double count, double other_coun
     vec<double> const merged_s = s + other_s, merged_q = fma(distance, spread, q + other_q);
     if (!of_floats) {
       // Squares that lost digits, an overflow, or a part that was beyond double already.
-      vec<double> beyond = select(merged_q < least, select(delta < no, yes, select(no < delta, yes, no)), no);
+      vec<double> beyond = tiny ? select(merged_q < least, select(delta < no, yes, select(no < delta, yes, no)), no) : no;
       beyond = select(inf <= merged_q, yes, select(q < no, yes, select(other_q < no, yes, beyond)));
       beyond = select(inf <= merged_s, yes, select(merged_s <= no - inf, yes, beyond));
       beyond = used_lanes(select(q <= q, select(other_q <= other_q, beyond, no), no), k);  // of values that are finite

@@ -11,7 +11,7 @@ void merge_block(call const& on, std::size_t channels, double count, double othe
   double sum[block_channels], other_sum[block_channels], other_carried[block_channels];
   on.code.channel.carry_means(channels, count, mean, m2, sum, m2);
   on.code.channel.carry_means(channels, other_count, other_mean, other_m2, other_sum, other_carried);
-  on.code.channel.merge(channels, false, count, other_count, sum, m2, other_sum, other_carried);
+  on.code.channel.merge(channels, false, true, count, other_count, sum, m2, other_sum, other_carried);
   on.code.channel.means_of_sums(channels, count + other_count, sum, m2, mean);
   on.code.channel.spell_out_m2(channels, count + other_count, m2);
 }

@@ -68,8 +68,8 @@ template <class T> struct moments_sums {
 
   void join(std::size_t channels, std::size_t count, std::size_t other_count, double* sum, double* m2, double const* other_sum,
             double const* other_m2) const {
-    algebra.merge(channels, sizeof(T) == sizeof(float), static_cast<double>(count), static_cast<double>(other_count), sum, m2, other_sum,
-                  other_m2);
+    algebra.merge(channels, sizeof(T) == sizeof(float), tiny, static_cast<double>(count), static_cast<double>(other_count), sum, m2,
+                  other_sum, other_m2);
   }
   void finish(std::size_t channels, std::size_t count, double* sum, double* m2) const {
     algebra.means_of_sums(channels, static_cast<double>(count), sum, m2, sum);
