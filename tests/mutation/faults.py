@@ -34,7 +34,7 @@ FAULTS = [
      "wide(count * (count / total))"),
     ("merge: the sum is a product with the mean", "src/kernels/merge.hpp", "product * wide(9)", "product * wide(1)"),
     ("carried: no unit is large", "src/kernels/carried.hpp", "return m2 <= -1;", "return m2 <= -2e308;"),
-    ("carried: lost digits go unnoticed", "src/kernels/merge.hpp", "select(delta < no, yes, select(no < delta, yes, no)), no);", "no, no);"),
+    ("carried: lost digits go unnoticed", "src/kernels/merge.hpp", "tiny ? select(merged_q < least", "false ? select(merged_q < least"),
     ("sigma without eps", "src/kernels/channel.hpp", "sqrt(m2 / wide(s.divisor) + wide(s.eps))", "sqrt(m2 / wide(s.divisor))"),
     ("running sigma without eps", "src/kernels/arrays.hpp", "sqrt(spread + wide(s.eps))", "sqrt(spread)"),
     ("r against the wrong sigma", "src/kernels/channel.hpp", "clip(deviation / reference,", "clip(reference / deviation,"),
