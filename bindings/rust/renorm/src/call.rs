@@ -19,7 +19,7 @@ pub(crate) mod sealed {
 
 macro_rules! operations {
     ($($name:ident: $id:ident, $function:ident, $args:ident;)*) => {
-        /// An operation, for [`Workspace::reserve`].
+        /// An operation, for [`Workspace::reserve`] and [`Norm::explain`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Op {
@@ -184,10 +184,7 @@ impl<'a, O: sealed::Operation, T: Element, P: AtLeast<T>, R: AtLeast<T>> Call<'a
             return Err(mistake);
         }
         let lent = self.executor.map(Lent::new);
-        let mut exec = sys::renorm_exec::default();
-        if let Some(lent) = &lent {
-            lent.fill(&mut exec);
-        }
+        let mut exec = lent.as_ref().map(Lent::exec).unwrap_or_default();
         if let Some(workspace) = self.workspace {
             exec.workspace = workspace.as_mut_ptr();
             exec.workspace_bytes = workspace.bytes();

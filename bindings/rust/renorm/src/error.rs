@@ -115,12 +115,12 @@ fn last_message() -> String {
     }
 }
 
-/// A text of the library's, which is there as long as the process.
+/// A text of the library's, which is all ASCII.
 ///
 /// # Safety
 ///
-/// `text` is a terminated string of static storage.
-pub(crate) unsafe fn static_text(text: *const std::os::raw::c_char) -> &'static str {
+/// `text` is a terminated string, and stays one for `'a`.
+pub(crate) unsafe fn text<'a>(text: *const std::os::raw::c_char) -> &'a str {
     // SAFETY: what this function asks for.
     unsafe { CStr::from_ptr(text) }.to_str().unwrap_or("")
 }

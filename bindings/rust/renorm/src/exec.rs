@@ -162,10 +162,14 @@ impl<'a> Lent<'a> {
         Lent { executor, panic: Cell::new(None) }
     }
 
-    pub(crate) fn fill(&self, exec: &mut sys::renorm_exec) {
-        exec.concurrency = i32::try_from(self.executor.concurrency()).unwrap_or(i32::MAX);
-        exec.ctx = self as *const Self as *mut c_void;
-        exec.parallel_for = Some(parallel_for);
+    /// What the library is told of it, as long as it is there.
+    pub(crate) fn exec(&self) -> sys::renorm_exec {
+        sys::renorm_exec {
+            concurrency: i32::try_from(self.executor.concurrency()).unwrap_or(i32::MAX),
+            ctx: self as *const Self as *mut c_void,
+            parallel_for: Some(parallel_for),
+            ..Default::default()
+        }
     }
 
     /// Goes on with the panic that parallel_for ended with, if it did.
@@ -210,7 +214,7 @@ impl Task {
 
 /// # Safety
 ///
-/// `ctx` comes from [`Lent::fill`], and the Lent is still there.
+/// `ctx` comes from [`Lent::exec`], and the Lent is still there.
 unsafe extern "C" fn parallel_for(ctx: *mut c_void, n: usize, function: sys::renorm_task, arg: *mut c_void) -> i32 {
     // SAFETY: what this function asks for.
     let lent = unsafe { &*(ctx as *const Lent<'_>) };

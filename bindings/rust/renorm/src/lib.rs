@@ -7,6 +7,7 @@ mod exec;
 mod library;
 mod norm;
 mod operations;
+mod trace;
 
 pub use call::{op, Call, Op};
 pub use error::{Error, Status};
@@ -14,3 +15,4 @@ pub use exec::{Executor, ScopedThreads, Workspace};
 pub use library::{active_isa, best_isa, build_info, set_max_isa, version, Isa, Ramp};
 pub use norm::{AtLeast, Element, Epilogue, GroupOrder, Layout, MaskKind, Norm, Options, Shape};
 pub use operations::{Affine, AffineMut, Forward, Gradient, Mask, Moments, MomentsMut, Running, RunningMut, Statistics, Sums, SumsMut};
+pub use trace::{set_trace, Trace};

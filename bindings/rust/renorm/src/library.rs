@@ -1,6 +1,6 @@
-//! What the library says about itself, and its one setting.
+//! What the library says about itself, and its settings.
 
-use crate::error::{check, static_text};
+use crate::error::{check, text};
 use crate::Error;
 use renorm_sys as sys;
 use std::fmt;
@@ -15,7 +15,7 @@ pub fn version() -> (u32, u32, u32) {
 /// One line: version, compiler and instruction sets of the library.
 pub fn build_info() -> &'static str {
     // SAFETY: static storage.
-    unsafe { static_text(sys::renorm_build_info()) }
+    unsafe { text(sys::renorm_build_info()) }
 }
 
 /// An instruction set. `Display` gives the name that the environment variable `RENORM_MAX_ISA` takes.
@@ -38,7 +38,7 @@ impl Isa {
 impl fmt::Display for Isa {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // SAFETY: static storage.
-        f.write_str(unsafe { static_text(sys::renorm_isa_name(self.0)) })
+        f.write_str(unsafe { text(sys::renorm_isa_name(self.0)) })
     }
 }
 

@@ -1,7 +1,8 @@
 //! What to compute: element types, shape, options.
 
-use crate::error::check;
-use crate::{Error, Op};
+use crate::error::{check, text};
+use crate::exec::Lent;
+use crate::{Error, Executor, Op};
 use renorm_sys as sys;
 use std::marker::PhantomData;
 
@@ -117,8 +118,8 @@ impl Options {
             eps: 1e-5,
             momentum: 0.1,
             rmin: 0.0,
-            rmax: 1.0,
-            dmax: 0.0,
+            rmax: 3.0, // not read, but what the library takes for usual and does not spell out when it explains a call
+            dmax: 5.0,
             groups: 1,
             group_order: sys::RENORM_GROUPS_CONTIGUOUS,
             mask_kind: sys::RENORM_MASK_NONE,
@@ -281,5 +282,29 @@ impl<T: Element, P: AtLeast<T>, R: AtLeast<T>> Norm<T, P, R> {
         // SAFETY: pointers to values that outlive the call.
         check(unsafe { sys::renorm_workspace_size(&self.desc, op.id(), &mut bytes) })?;
         Ok(bytes)
+    }
+
+    /// One line about an operation: what it is, and how it would run here, on the calling thread or by an executor, which is not asked to
+    /// run anything. For bug reports; programs should not depend on what follows the colon.
+    ///
+    /// ```
+    /// use renorm::{Norm, Op, Options, Shape};
+    ///
+    /// let norm = Norm::<f32>::new(Shape::nchw(32, 64, 56 * 56), Options::batch_norm().eps(1e-3))?;
+    /// assert!(norm.explain(Op::Train, None)?.starts_with("train/nchw/f32/32x64x3136/t1/eps=0.001: "));
+    /// # Ok::<(), renorm::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Status::Isa`](crate::Status::Isa) if the environment variable `RENORM_MAX_ISA` holds a name that the library does not know.
+    pub fn explain(&self, op: Op, executor: Option<&dyn Executor>) -> Result<String, Error> {
+        let lent = executor.map(Lent::new);
+        let exec = lent.as_ref().map(Lent::exec).unwrap_or_default();
+        let mut line = [0u8; sys::RENORM_EXPLAIN_BYTES];
+        // SAFETY: pointers to values that outlive the call, and a buffer of as many bytes as are announced.
+        check(unsafe { sys::renorm_explain(&self.desc, op.id(), &exec, line.as_mut_ptr().cast(), line.len()) })?;
+        // SAFETY: the library has terminated the line.
+        Ok(unsafe { text(line.as_ptr().cast()) }.to_owned())
     }
 }

@@ -140,6 +140,7 @@ fn isa_of_an_unknown_name() {
         assert_eq!(renorm::active_isa(), None);
         let norm = Norm::<f32>::new(Shape::dense(1, 1), Options::batch_norm()).unwrap();
         assert_refused(norm.train(&mut [1.0][..]).run(), Status::Isa, "RENORM_MAX_ISA");
+        assert_refused(norm.explain(Op::Train, None).map(drop), Status::Isa, "RENORM_MAX_ISA");
         return;
     }
     let mut this = Command::new(env::current_exe().unwrap());
