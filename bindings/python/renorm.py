@@ -26,6 +26,7 @@ The library is the file that RENORM_LIBRARY names in the environment, or libreno
 librenorm_openmp.so.0 from the same place.
 """
 
+import atexit
 import collections
 import ctypes
 import enum
@@ -308,6 +309,13 @@ def _integer(name, value, bits=64):
     return number
 
 
+def _shape(name, value):
+    """The shape of a tensor that there need not be. No extents of it have a product beyond 64 bits, whatever else is 0."""
+    shape = tuple(_integer(name, extent) for extent in value)
+    _integer(name, math.prod(max(extent, 1) for extent in shape))
+    return shape
+
+
 def _flag(name, value):
     return bool(value)
 
@@ -371,6 +379,8 @@ Sums = _result("Sums", "dy dy_xhat")
 Folded = _result("Folded", "scale weights bias nonfinite")
 
 _Problem = collections.namedtuple("_Problem", "layout n c s dtype shape")
+
+_operation = _choice(*(op.name.lower() for op in Op))
 
 
 class Norm:
@@ -522,15 +532,31 @@ class Norm:
                    scale=result.scale, folded_weights=result.weights, folded_bias=result.bias, nonfinite=result.nonfinite)
         return result
 
+    def explain(self, op, x, *, gamma=None, beta=None, running_mean=None, running_var=None, mask=None, z=None, step=None):
+        """One line about an operation, by its name: what the call is, and how it would run here. x is a tensor, or the shape of one of
+        floats, a tuple; the others are what the call is given. Without step, rmax and dmax are those of the Norm. For bug reports:
+        programs should not depend on what follows the colon."""
+        op = Op[_operation("op", op).upper()]
+        p = self._shaped(_shape("x", x), Dtype.F32) if isinstance(x, tuple) else self._problem(x)
+        desc, _ = self._prepare(op, p, None if step is None else self._bounds(step), gamma=gamma, beta=beta, running_mean=running_mean,
+                                running_var=running_var, mask=mask, z=z)
+        line = ctypes.create_string_buffer(EXPLAIN_BYTES)
+        _check(_explain(ctypes.byref(desc), op, _executor(self.threads), line, len(line)))
+        return line.value.decode()
+
     def _problem(self, x):
         """Layout, extents and type of a tensor."""
         array = _tensor(x, "x")
-        if len(array.shape) < 2:
-            raise ValueError(f"x: shape {array.shape}: a tensor has samples and channels at least")
-        n, c, *spatial = array.shape
+        return self._shaped(array.shape, _DTYPES[array.format])
+
+    def _shaped(self, shape, dtype):
+        """The same of its shape and type."""
+        if len(shape) < 2:
+            raise ValueError(f"x: shape {shape}: a tensor has samples and channels at least")
+        n, c, *spatial = shape
         if self.layout == "NHWC":
-            n, *spatial, c = array.shape
-        return _Problem(Layout[self.layout], n, c, math.prod(spatial), _DTYPES[array.format], array.shape)
+            n, *spatial, c = shape
+        return _Problem(Layout[self.layout], n, c, math.prod(spatial), dtype, shape)
 
     def _weights(self, weights, axis):
         """The same for weights: the channels are at axis, whatever the layout of tensors."""
@@ -588,6 +614,11 @@ class Norm:
                            eps=self.eps, momentum=self.momentum, rmin=self.rmin or 0.0, rmax=rmax, dmax=dmax)
 
     def _call(self, op, p, bounds=None, **given):
+        desc, args = self._prepare(op, p, bounds, **given)
+        _check(_operations[op](ctypes.byref(desc), ctypes.byref(args), _executor(self.threads)))
+
+    def _prepare(self, op, p, bounds, **given):
+        """The structs of a call, whose arrays stay where they are as long as args lives."""
         args = _new_struct(op.name.lower() + "_args")
         desc = self._desc(p, given.get("z") is not None, *(bounds or (self.rmax, self.dmax)))
         arrays, kinds = {}, collections.defaultdict(set)
@@ -617,7 +648,8 @@ class Norm:
             formats, shape = expected[field.kind]
             array.check_type(formats)
             array.check_shape(shape)
-        _check(_operations[op](ctypes.byref(desc), ctypes.byref(args), _executor(self.threads)))
+        args.arrays = arrays
+        return desc, args
 
 
 # ---------------------------------------------------------------- library
@@ -647,6 +679,31 @@ def active_isa():
 def set_max_isa(isa):
     """Bounds the choice of instruction set for the process."""
     _check(_set_max_isa(_integer("isa", isa, bits=32)))
+
+
+_trace_function = None
+
+
+# The one that the library calls: functions come and go, but calls on other threads may still be about to call this.
+@_Trace
+def _trace(_, line, microseconds):
+    function = _trace_function
+    if function is not None:
+        function(line.decode(), microseconds)
+
+
+def set_trace(function):
+    """From now on function(line, microseconds) is called after every operation of the process that is not refused, on the thread that
+    called it and before it returns there: with the line of Norm.explain, and the wall-clock time of the call. None turns it off, as the
+    end of the program does. Several threads may call it at once. What it raises is printed (sys.unraisablehook) and goes no further."""
+    global _trace_function
+    if not (function is None or callable(function)):
+        raise TypeError(f"function: {function!r} instead of a function or None")
+    _trace_function = function
+    _set_trace(_Trace() if function is None else _trace, None)
+
+
+atexit.register(_set_trace, _Trace(), None)
 
 
 def ramp_at(step, warm=5000, rmax_end=40000, dmax_end=25000, rmax_final=3.0, dmax_final=5.0):

@@ -2,6 +2,7 @@
 
 import array
 import copy
+import gc
 import itertools
 import math
 import os
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 
 import renorm
@@ -40,6 +42,12 @@ def read_only(values, code):
         return array.toreadonly()
     array.setflags(write=False)
     return array
+
+
+def output_of(program, library):
+    """What a program in a process of its own prints."""
+    return subprocess.run([sys.executable, "-S", "-c", program], check=True, capture_output=True, text=True, cwd=HERE,
+                          env=dict(os.environ, RENORM_LIBRARY=library)).stdout
 
 
 def flat(values):
@@ -908,7 +916,7 @@ class Library(TestCase):
 
     def test_readme(self):
         examples = re.findall(r"^```python\n(.*?)^```", (HERE / "README.md").read_text(), re.M | re.S)
-        self.assertEqual(len(examples), 2)
+        self.assertEqual(len(examples), 3)
         exec("".join(examples), {})
 
 
@@ -954,7 +962,7 @@ class LentThreads(TestCase):
             norm.threads = 4
             norm.train(x)
             print(before, state())"""
-        self.assertEqual(self.output_of(program, os.environ["RENORM_LIBRARY"]), "(1, False) (4, True)\n")
+        self.assertEqual(output_of(program, os.environ["RENORM_LIBRARY"]), "(1, False) (4, True)\n")
 
     def test_without_the_library(self):
         program = """if True:
@@ -970,11 +978,7 @@ class LentThreads(TestCase):
         with tempfile.TemporaryDirectory() as alone:
             library = shutil.copy(os.environ["RENORM_LIBRARY"], alone)
             refusal = f"threads: librenorm_openmp is needed: {alone}/librenorm_openmp.so.0: cannot open shared object file: .*\n"
-            self.assertRegex(self.output_of(program, library), f"^({refusal}){{2}}1\n$")
-
-    def output_of(self, program, library):
-        return subprocess.run([sys.executable, "-S", "-c", program], check=True, capture_output=True, text=True, cwd=HERE,
-                              env=dict(os.environ, RENORM_LIBRARY=library)).stdout
+            self.assertRegex(output_of(program, library), f"^({refusal}){{2}}1\n$")
 
     def test_errors(self):
         norm = renorm.Norm()
@@ -986,6 +990,146 @@ class LentThreads(TestCase):
         with self.assertRaisesRegex(renorm.Error, "^renorm_openmp_init: threads is -1$") as refused:
             norm.train(new([1, 2], "f", (2, 1)))
         self.assertIs(refused.exception.status, renorm.Status.VALUE)
+
+
+class Explain(TestCase):
+    def call(self, norm, op, x, **given):
+        """What stands before the colon."""
+        line = norm.explain(op, x, **given)
+        self.assertIn(f": {renorm.active_isa().name.lower()}; l2 ", line)
+        return line.split(": ")[0]
+
+    def test_calls(self):
+        norm, x = renorm.Norm(), new([0] * 60, "f", (3, 4, 5))
+        self.assertEqual(self.call(norm, "train", x), "train/nchw/f32/3x4x5/t1")
+        self.assertEqual(self.call(norm, "train", (32, 64, 112, 112)), "train/nchw/f32/32x64x12544/t1")
+        self.assertEqual(self.call(norm, "inference", new([0] * 60, "d", (12, 5))), "inference/nchw/f64/12x5x1/t1")
+        double, ones = new([1] * 4, "d"), new([1] * 4, "f")
+        self.assertEqual(self.call(norm, "backward", x, gamma=double, beta=double), "backward/nchw/f32/3x4x5/t1/params=f64")
+        self.assertEqual(self.call(norm, "train", x, gamma=ones, beta=ones, running_mean=double, running_var=double, z=x),
+                         "train/nchw/f32/3x4x5/t1/stats=f64/add")
+        self.assertEqual(self.call(norm, "moments", (3, 4, 5), mask=new([1] * 3, "q")), "moments/nchw/f32/3x4x5/t1/mask=lengths")
+        norm = renorm.Norm(layout="NHWC", renorm=True, rmax=2, eps=1e-3, groups=3, relu=True, threads=2)
+        self.assertEqual(self.call(norm, "backward_apply", x, mask=new([1] * 12, "B")),
+                         "backward_apply/nhwc/f32/3x5x4/t2/batch_renorm/relu/groups=3/mask=bytes/eps=0.001/rmax=2")
+
+    def test_every_operation(self):
+        for op in renorm.Op:
+            self.assertEqual(self.call(renorm.Norm(), op.name.lower(), (2, 3, 4)), f"{op.name.lower()}/nchw/f32/2x3x4/t1")
+
+    def test_step(self):
+        norm = renorm.Norm(renorm=True, rmax=3, dmax=5, ramp=renorm.Ramp(warm=0, rmax_end=40, dmax_end=10))
+        self.assertEqual(self.call(norm, "train", (2, 3), step=20), "train/nchw/f32/2x3x1/t1/batch_renorm/rmax=2")
+        self.assertEqual(self.call(norm, "backward", (2, 3)), "backward/nchw/f32/2x3x1/t1/batch_renorm")
+
+    def test_refused(self):
+        with self.assertRaisesRegex(renorm.Error, "^renorm_explain: desc->eps is -1") as refused:
+            renorm.Norm(eps=-1).explain("train", (2, 3))
+        self.assertIs(refused.exception.status, renorm.Status.VALUE)
+        for error, words, arguments in [
+                (ValueError, "^op: 'Train' instead of 'train' or 'inference' or ", ("Train", (2, 3))),
+                (ValueError, r"^x: shape \(2,\)", ("train", (2,))), (TypeError, "^x: .*integer", ("train", (2, 1.5))),
+                (OverflowError, "^x: [0-9]* is beyond 64 bits", ("train", (0, 1, 2**40, 2**40))),
+                (renorm.Error, "desc->n is -1", ("train", (-1, 2)))]:
+            with self.assertRaisesRegex(error, words):
+                renorm.Norm().explain(*arguments)
+        with self.assertRaisesRegex(ValueError, "^mask of lengths: 2 elements instead of 3$"):
+            renorm.Norm().explain("train", (3, 2), mask=new([1, 1], "q"))
+
+
+class Trace(TestCase):
+    def setUp(self):
+        self.addCleanup(renorm.set_trace, None)
+        self.told = []
+
+    def tell(self, line, microseconds):
+        self.told.append((threading.get_ident(), line, microseconds))
+
+    def test_two_threads(self):
+        made, both = {}, threading.Barrier(2)
+
+        def calls(c):
+            norm, x = renorm.Norm(), new([1] * 4 * c * 5, "f", (4, c, 5))
+            for _ in range(50):
+                norm.train(x)
+            made[threading.get_ident()] = [norm.explain("train", x)] * 50
+            both.wait()  # or the other could be given the same identity
+
+        renorm.set_trace(self.tell)
+        start = time.perf_counter()
+        threads = [threading.Thread(target=calls, args=(c,)) for c in (2, 3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        longest = (time.perf_counter() - start) * 1e6
+        self.assertEqual({thread: [told[1] for told in self.told if told[0] == thread] for thread, _, _ in self.told}, made)
+        self.assertEqual(len(made), 2)
+        for _, _, microseconds in self.told:
+            self.assertTrue(0 < microseconds < longest)
+
+    def test_on_and_off(self):
+        norm, x, others = renorm.Norm(), new([1, 3], "f", (2, 1)), []
+        renorm.set_trace(self.tell)
+        with self.assertRaises(renorm.Error):
+            renorm.Norm(renorm=True).train(x)
+        norm.explain("train", x)
+        self.assertEqual(self.told, [])
+        norm.train(x)
+        renorm.set_trace(lambda line, microseconds: others.append(line))
+        norm.train(x)
+        norm.moments(x)
+        renorm.set_trace(None)
+        norm.train(x)
+        self.assertEqual((len(self.told), others), (1, [norm.explain("train", x), norm.explain("moments", x)]))
+        with self.assertRaisesRegex(TypeError, "^function: 1 instead of a function or None$"):
+            renorm.set_trace(1)
+
+    def test_only_the_library_has_it(self):
+        """Neither the function nor what calls it is freed, though nothing here refers to them."""
+        renorm.set_trace(lambda line, microseconds: self.tell(line, microseconds))
+        gc.collect()
+        renorm.Norm().moments(new([1, 3], "f", (2, 1)))
+        self.assertEqual(len(self.told), 1)
+
+    def test_replaced_while_calls_run(self):
+        x, counted = new([1, 3], "f", (2, 1)), itertools.count()
+
+        def calls():
+            for _ in range(500):
+                renorm.Norm().moments(x)
+
+        threads = [threading.Thread(target=calls) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            renorm.set_trace(lambda line, microseconds: next(counted))
+            renorm.set_trace(None)
+        for thread in threads:
+            thread.join()
+
+    def test_an_exception(self):
+        printed = []
+
+        def throws(line, microseconds):
+            raise ValueError(line)
+
+        renorm.set_trace(throws)
+        self.addCleanup(setattr, sys, "unraisablehook", sys.unraisablehook)
+        sys.unraisablehook = lambda raised: printed.append(str(raised.exc_value))
+        norm, x = renorm.Norm(eps=0), new([1, 3], "f", (2, 1))
+        self.assertEqual(flat(norm.train(x).y), [-1, 1])
+        self.assertEqual(printed, [norm.explain("train", x)])
+
+    def test_the_end_of_the_program(self):
+        program = """if True:
+            import atexit
+            atexit.register(lambda: renorm.Norm().train(x))  # after what renorm does there
+            import renorm
+            x = memoryview(bytes(4)).cast("f", (1, 1))
+            renorm.set_trace(lambda line, microseconds: print(line[:16]))
+            renorm.Norm().train(x)"""
+        self.assertEqual(output_of(program, os.environ["RENORM_LIBRARY"]), "train/nchw/f32/1\n")
 
 
 if __name__ == "__main__":
