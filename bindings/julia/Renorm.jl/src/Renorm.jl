@@ -13,6 +13,7 @@ include("options.jl")
 include("call.jl")
 include("whole.jl")
 include("parts.jl")
+include("trace.jl")
 include("library.jl")
 
 end

@@ -147,15 +147,19 @@ end
 start(memory) = memory === nothing ? C_NULL : pointer(memory)
 bytes(memory) = memory === nothing ? 0 : length(memory)
 
-invoke(::Nothing, desc, args, memory) = C.invoke(desc, args, C.renorm_exec(workspace = start(memory), workspace_bytes = bytes(memory)))
+# What the library is told of a loan, which must be there as long as that.
+lent(::Nothing, memory) = C.renorm_exec(workspace = start(memory), workspace_bytes = bytes(memory))
+lent(loan::Loan, memory) = C.renorm_exec(
+    concurrency = concurrency(loan.executor), ctx = pointer_from_objref(loan),
+    parallel_for = @cfunction(parallel_for, Int32, (Ptr{Cvoid}, Csize_t, Ptr{Cvoid}, Ptr{Cvoid})),
+    workspace = start(memory), workspace_bytes = bytes(memory),
+)
+
+invoke(loan::Nothing, desc, args, memory) = C.invoke(desc, args, lent(loan, memory))
 
 # An interrupt would pass the frames of C as well: it waits until the call is over.
 function invoke(loan::Loan, desc, args, memory)
-    exec = C.renorm_exec(
-        concurrency = concurrency(loan.executor), ctx = pointer_from_objref(loan),
-        parallel_for = @cfunction(parallel_for, Int32, (Ptr{Cvoid}, Csize_t, Ptr{Cvoid}, Ptr{Cvoid})),
-        workspace = start(memory), workspace_bytes = bytes(memory),
-    )
+    exec = lent(loan, memory)
     return Base.disable_sigint(() -> C.invoke(desc, args, exec))
 end
 

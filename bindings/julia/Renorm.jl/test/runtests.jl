@@ -7,7 +7,7 @@ run_file(name) = Core.eval(Main, Expr(:module, true, Symbol(name), quote
     include($name * ".jl")
 end))
 
-files = isempty(ARGS) ? ["abi", "isa", "golden", "operations", "errors", "threads", "allocations", "readme"] : ARGS
+files = isempty(ARGS) ? ["abi", "isa", "golden", "operations", "errors", "threads", "trace", "allocations", "readme"] : ARGS
 @testset "$file" for file in files
     run_file(file)
 end
