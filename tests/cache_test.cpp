@@ -50,7 +50,7 @@ struct machine {
   std::size_t l3;
   cache_source l3_from;
   std::size_t l3_threads;
-  bool stream_past_l2;
+  bool victim_l3;
 };
 
 auto const leaf_4 = cache_source::leaf_4, leaf_1d = cache_source::leaf_8000001d, leaf_6 = cache_source::leaf_80000006;
@@ -116,7 +116,7 @@ TEST(Caches, OfRecordedReadings) {
     EXPECT_EQ(c.l3.bytes, m.l3);
     EXPECT_EQ(c.l3.source, m.l3_from);
     EXPECT_EQ(c.l3_threads, m.l3_threads);
-    EXPECT_EQ(c.stream_past_l2, m.stream_past_l2);
+    EXPECT_EQ(c.victim_l3, m.victim_l3);
     EXPECT_FALSE(c.user_ignored);
   }
 }
@@ -130,7 +130,7 @@ TEST(Caches, TheUserIsBelieved) {
     EXPECT_EQ(c.l3.bytes, 7890123456u);
     EXPECT_EQ(c.l2.source, cache_source::user);
     EXPECT_EQ(c.l3.source, cache_source::user);
-    EXPECT_EQ(c.stream_past_l2, m.stream_past_l2);
+    EXPECT_EQ(c.victim_l3, m.victim_l3);
     EXPECT_FALSE(c.user_ignored);
   }
 }

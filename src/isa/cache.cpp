@@ -95,7 +95,7 @@ caches believe(cache_readings const& r) {
       {three.bytes, leaf}, size_of_80000006(std::size_t(r.l2_l3.edx >> 18) * 512, r.l2_l3.edx >> 12 & 15), r.system[1]};
   caches c = {first_of(l2, least_l2, most_l2, unknown_l2), first_of(l3, least_l3, most_l3, unknown_l3), 0, false, false};
   if (amd) limit_to_complex(three, model_of(r.signature), c);
-  c.stream_past_l2 = r.made_by == cache_readings::maker::intel && !three.inclusive;
+  c.victim_l3 = r.made_by == cache_readings::maker::intel && !three.inclusive;
   return c;
 }
 

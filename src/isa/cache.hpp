@@ -31,11 +31,8 @@ struct caches {
   cache_size l2;           // of one core
   cache_size l3;           // the last level, of the cores that share it
   std::size_t l3_threads;  // that share it; 0: all
-  // Whether a store that misses L2 is faster past the caches than through L3. On Intel's L3, which holds what L2 evicts, it is:
-  // Sapphire Rapids, one thread, training forward of 3 MB to 100 MB in percent of the limit: 98-120 streaming, 39-97 not.
-  // Zen 4 loses half of its speed by streaming what L3 holds.
-  bool stream_past_l2;
-  bool user_ignored;  // RENORM_CACHES is malformed
+  bool victim_l3;          // it holds what L2 evicts, as Intel's does since Skylake-X
+  bool user_ignored;       // RENORM_CACHES is malformed
 };
 
 // What a machine says.

@@ -59,6 +59,8 @@ template <class V, class Store, class T> RENORM_INLINE void read_ahead(Store, T 
     if (ahead > 0 && i % (line_bytes / sizeof(T)) < V::size) prefetch(reinterpret_cast<std::uintptr_t>(p) + ahead * sizeof(T));
 }
 
+template <class T> RENORM_INLINE bool is_long_run(std::size_t length) { return length * sizeof(T) >= long_run_bytes; }
+
 // group(first row, number of rows, stream) over rows for tiles of N registers. Rows that are a whole number of cache lines apart have their
 // ends in common, so that nothing of them is stored both ways.
 template <class V, std::size_t N, class T, class Group> RENORM_INLINE void write_rows(pixels const& p, bool stream, Group const& group) {

@@ -20,8 +20,6 @@ template <class T> inline constexpr double tiny_eps = sizeof(T) == sizeof(float)
 // 35-47 against 55-60.
 inline constexpr std::size_t long_run_bytes = 2048;
 
-template <class T> constexpr bool is_long_run(std::size_t length) { return length * sizeof(T) >= long_run_bytes; }
-
 namespace {
 
 // What sums of squares over count values are divided by: Bessel's correction, which is none for a single value.
