@@ -311,6 +311,7 @@ template <class T> written narrow_grad(table<T> const& k, grid_of<T> const& d) {
     auto dx_unit = d.output(d.g.length);
     bool const needed =
         k.narrow_grad(d.g.length, 7, 6, sigma, {gamma.data(), sizeof(T) == sizeof(double)}, r, s1, s2, scale, c1, c2, dx_unit);
+    EXPECT_EQ(needed, far && sizeof(T) == sizeof(float));
     all << scale << c1 << c2;
     if (needed) all << dx_unit;
   }

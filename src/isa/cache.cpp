@@ -35,11 +35,10 @@ level level_of(registers const& r) {
 
 // All bits 0 if there is none.
 level find_level(cache_readings const& r, unsigned number) {
-  constexpr unsigned instructions = 2;
   for (registers const& leaf : r.levels) {
     level const found = level_of(leaf);
     if (found.type == 0) break;
-    if (found.number == number && found.type != instructions) return found;
+    if (found.number == number) return found;
   }
   return {};
 }
@@ -198,8 +197,7 @@ struct sysfs_text {
 std::size_t sysfs_size(int wanted) {
   constexpr int most_indices = 8;
   for (int i = 0; i < most_indices; ++i) {
-    bool const instructions = sysfs_text(i, "type").text[0] == 'I';
-    if (atoi(sysfs_text(i, "level").text) != wanted || instructions) continue;
+    if (atoi(sysfs_text(i, "level").text) != wanted) continue;
     sysfs_text const said(i, "size");
     char* unit;
     std::size_t const size = strtoul(said.text, &unit, 10);
