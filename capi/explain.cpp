@@ -49,14 +49,6 @@ struct decimal {
   }
 };
 
-char const* name_of(renorm_op op) {
-  static char const* const names[] = {"",        "train",           "inference",      "backward",   "inference_backward",
-                                      "moments", "merge",           "update_running", "correction", "coefficients",
-                                      "apply",   "backward_reduce", "backward_apply", "fold"};
-  static_assert(sizeof(names) / sizeof(names[0]) == RENORM_OP_FOLD + 1, "one for each operation");
-  return names[op];
-}
-
 void add_flags(renorm_desc const& d, line& to) {
   struct {
     std::uint32_t bit;
@@ -86,8 +78,8 @@ void add_numbers(renorm_desc const& d, line& to) {
 }
 
 // What is as renorm_desc_init has it is not spelt out.
-void add_call(renorm_desc const& d, problem const& p, renorm_op op, std::size_t threads, line& to) {
-  to.add("%s/%s/%s/%lldx%lldx%lld/t%zu", name_of(op), d.layout == RENORM_NCHW ? "nchw" : "nhwc", p.f64 ? "f64" : "f32",
+void add_call(renorm_desc const& d, problem const& p, char const* name, std::size_t threads, line& to) {
+  to.add("%s/%s/%s/%lldx%lldx%lld/t%zu", name, d.layout == RENORM_NCHW ? "nchw" : "nhwc", p.f64 ? "f64" : "f32",
          static_cast<long long>(d.n), static_cast<long long>(d.c), static_cast<long long>(d.s), threads);
   add_flags(d, to);
   if (p.params_f64 && !p.f64) to.add("/params=f64");
@@ -129,12 +121,13 @@ void add_plan(plan const& made, line& to) {
 
 }  // namespace
 
-void write_line(renorm_desc const& desc, problem const& p, renorm_op op, isa const& code, executor const& lent, char* buf, size_t cap) {
+void write_line(renorm_desc const& desc, problem const& p, operation const& what, isa const& code, executor const& lent, char* buf,
+                size_t cap) {
   line to(buf, cap);
-  add_call(desc, p, op, lent.threads, to);
+  add_call(desc, p, what.name, lent.threads, to);
   to.add(": %s; ", code.name);
   add_caches(to);
-  add_plan(make_plan(p, op, lent), to);
+  add_plan(make_plan(p, what.id, lent), to);
 }
 
 }  // namespace renorm::capi

@@ -512,8 +512,11 @@ renorm_status explain(renorm_desc const* desc, renorm_op op, renorm_exec const* 
   if (cap == 0) return fail(RENORM_ERROR_VALUE, "%s: cap is 0", name);
   isa const* const code = active_code();
   if (code == nullptr) return fail_isa(name);
-  write_line(d, p, op, *code, threads_of(e), buf, cap);
-  return RENORM_OK;
+  return with_operation(name, op, [&](auto operation) {
+    constexpr std::size_t prefix = sizeof("renorm_") - 1;
+    write_line(d, p, {operation.id, operation.name + prefix}, *code, threads_of(e), buf, cap);
+    return RENORM_OK;
+  });
 }
 
 template <class Op> renorm_status perform_traced(renorm_desc const* desc, typename Op::args const* args, renorm_exec const* exec) {

@@ -91,7 +91,7 @@ problem translate(renorm_desc const& d) {
   p.relu = d.epilogue == RENORM_EPILOGUE_RELU || d.epilogue == RENORM_EPILOGUE_ADD_RELU;
   p.add = d.epilogue == RENORM_EPILOGUE_ADD || d.epilogue == RENORM_EPILOGUE_ADD_RELU;
   p.f64 = is_f64(0);
-  p.order = make_order(p.shape, p.f64 ? lanes<double> : lanes<float>);
+  p.order = make_order(p.shape, p.element_lanes());
   p.params_f64 = is_f64(d.param_dtype);
   p.stats_f64 = is_f64(d.stats_dtype);
   p.batch_renorm = has(RENORM_FLAG_BATCH_RENORM);

@@ -45,10 +45,9 @@ plan make_plan(problem const& p, renorm_op op, executor const& lent) {
   made.sweeps = what.swept > 0;
   made.segments = o.segments;
   made.streams = made.sweeps && bypass(p, what.swept, lent.threads);
-  std::size_t const element_size = p.f64 ? sizeof(double) : sizeof(float);
-  made.reduction = make_schedule(o, {element_size, what.reduced, made.streams && what.one_schedule}, threads);
+  made.reduction = make_schedule(o, {p.element_size(), what.reduced, made.streams && what.one_schedule}, threads);
   made.fused = made.reduction.fused && what.one_schedule;
-  passes const alone = {element_size, 0, made.streams};
+  passes const alone = {p.element_size(), 0, made.streams};
   made.sweep = what.one_schedule ? made.reduction : make_schedule(o, alone, threads);
   made.in_memory_order = made.sweeps && !what.one_schedule && sweeps_in_memory_order(o, alone);
   made.parts = cut_in_memory_order(o, threads).parts;

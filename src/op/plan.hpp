@@ -19,7 +19,7 @@ inline bool bypass(problem const& p, std::size_t tensors, std::size_t threads) {
 
 // Inference knows no groups: all samples have the same statistics.
 inline order ungrouped_order(problem const& p) {
-  return p.shape.groups == 1 ? p.order : make_order(p.shape.ungrouped(), p.f64 ? lanes<double> : lanes<float>);
+  return p.shape.groups == 1 ? p.order : make_order(p.shape.ungrouped(), p.element_lanes());
 }
 
 struct plan {

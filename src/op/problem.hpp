@@ -37,7 +37,9 @@ struct problem {
   statistics running_statistics(void const* mean, void const* var) const {
     return {{mean, stats_f64}, {var, stats_f64}, !track_sigma, eps};
   }
-  std::size_t tensor_bytes() const { return shape.values() * (f64 ? sizeof(double) : sizeof(float)); }
+  std::size_t element_size() const { return f64 ? sizeof(double) : sizeof(float); }
+  std::size_t element_lanes() const { return f64 ? lanes<double> : lanes<float>; }
+  std::size_t tensor_bytes() const { return shape.values() * element_size(); }
 };
 
 // Where to compute it.
