@@ -1,7 +1,8 @@
 // What renorm_explain and the trace say of a call is the call, and what it does.
 #include "capi_call.hpp"
-#include "isa/cache.hpp"
+#include "support/caches.hpp"
 #include "support/isas.hpp"
+#include "support/problem.hpp"
 
 #include <gtest/gtest.h>
 
@@ -16,6 +17,8 @@ namespace {
 
 using capi::call;
 using capi::operation;
+using renorm_test::make_desc;
+using renorm_test::told_caches;
 
 std::string line_of(renorm_desc const& desc, renorm_op op, renorm_exec const* exec = nullptr) {
   char line[RENORM_EXPLAIN_BYTES];
@@ -25,17 +28,17 @@ std::string line_of(renorm_desc const& desc, renorm_op op, renorm_exec const* ex
 
 std::string call_of(std::string const& line) { return line.substr(0, line.find(": ")); }
 
-renorm_desc usual(int64_t n, int64_t c, int64_t s) {
-  renorm_desc desc;
-  renorm_desc_init(&desc, sizeof desc);
-  desc.n = n;
-  desc.c = c;
-  desc.s = s;
-  return desc;
+// Threads that are lent, and do nothing: the library does it itself.
+renorm_exec lent(std::int32_t concurrency) {
+  renorm_exec exec = {};
+  exec.struct_size = sizeof exec;
+  exec.concurrency = concurrency;
+  exec.parallel_for = [](void*, std::size_t, renorm_task, void*) { return 0; };
+  return exec;
 }
 
 TEST(Explain, BeginsWithTheCall) {
-  renorm_desc desc = usual(32, 64, 12544);
+  renorm_desc desc = make_desc(32, 64, 12544);
   EXPECT_EQ(call_of(line_of(desc, RENORM_OP_TRAIN)), "train/nchw/f32/32x64x12544/t1");
   EXPECT_EQ(call_of(line_of(desc, RENORM_OP_FOLD)), "fold/nchw/f32/32x64x12544/t1");
   desc.groups = 0;
@@ -59,7 +62,7 @@ TEST(Explain, BeginsWithTheCall) {
   EXPECT_EQ(call_of(line_of(desc, RENORM_OP_APPLY)),
             "apply/nhwc/f32/32x64x12544/t1/batch_renorm/track_sigma/unbiased/unbiased_running/keep_running/cumulative/skip_nonfinite/"
             "rmin=0.1/params=f64/stats=f64/add_relu/groups=4/interleaved/mask=lengths/eps=0.001/momentum=0.25/rmax=inf/dmax=5.5e-300");
-  desc = usual(0, 0, 0);
+  desc = make_desc(0, 0, 0);
   desc.dtype = desc.param_dtype = RENORM_F64;
   desc.epilogue = RENORM_EPILOGUE_RELU;
   desc.mask_kind = RENORM_MASK_BYTES;
@@ -76,15 +79,14 @@ TEST(Explain, NamesEveryOperationAsItsFunction) {
 }
 
 TEST(Explain, ThreadsAreThoseOfTheExecutor) {
-  renorm_exec exec = {};
-  exec.struct_size = sizeof exec;
-  exec.concurrency = 7;
-  renorm_desc const desc = usual(2, 3, 4);
-  EXPECT_EQ(call_of(line_of(desc, RENORM_OP_TRAIN, &exec)), "train/nchw/f32/2x3x4/t1");
-  exec.parallel_for = [](void*, std::size_t, renorm_task, void*) { return 0; };
+  renorm_desc const desc = make_desc(2, 3, 4);
+  renorm_exec exec = lent(7);
   EXPECT_EQ(call_of(line_of(desc, RENORM_OP_TRAIN, &exec)), "train/nchw/f32/2x3x4/t7");
   exec.concurrency = 0;
   EXPECT_EQ(call_of(line_of(desc, RENORM_OP_TRAIN, &exec)), "train/nchw/f32/2x3x4/t16");
+  exec.concurrency = 7;
+  exec.parallel_for = nullptr;
+  EXPECT_EQ(call_of(line_of(desc, RENORM_OP_TRAIN, &exec)), "train/nchw/f32/2x3x4/t1");
 }
 
 TEST(Explain, HasAPointInEveryLocale) {
@@ -92,7 +94,7 @@ TEST(Explain, HasAPointInEveryLocale) {
   for (char const* name : {"de_DE.UTF-8", "fr_FR.UTF-8", "ps_AF.UTF-8"}) {
     if (std::setlocale(LC_NUMERIC, name) == nullptr) continue;
     found = true;
-    renorm_desc desc = usual(2, 3, 4);
+    renorm_desc desc = make_desc(2, 3, 4);
     desc.eps = 0.125;
     EXPECT_EQ(call_of(line_of(desc, RENORM_OP_TRAIN)), "train/nchw/f32/2x3x4/t1/eps=0.125");
   }
@@ -101,7 +103,7 @@ TEST(Explain, HasAPointInEveryLocale) {
 }
 
 TEST(Explain, IsCutOffWhereThereIsNoRoom) {
-  renorm_desc const desc = usual(32, 64, 12544);
+  renorm_desc const desc = make_desc(32, 64, 12544);
   std::string const whole = line_of(desc, RENORM_OP_TRAIN);
   for (std::size_t cap = 1; cap <= whole.size() + 1; ++cap) {
     std::vector<char> buffer(cap + 8, '#');
@@ -113,7 +115,7 @@ TEST(Explain, IsCutOffWhereThereIsNoRoom) {
 
 // All that can be long, at its longest.
 TEST(Explain, FitsItsBytes) {
-  renorm_desc desc = usual(1, INT64_MAX / 16384 / 16, 8192);
+  renorm_desc desc = make_desc(1, INT64_MAX / 16384 / 16, 8192);
   desc.layout = RENORM_NHWC;
   desc.flags = 0xff;
   desc.param_dtype = desc.stats_dtype = RENORM_F64;
@@ -123,18 +125,10 @@ TEST(Explain, FitsItsBytes) {
   desc.mask_kind = RENORM_MASK_LENGTHS;
   desc.rmin = desc.eps = desc.momentum = 2.2250738585072014e-308;
   desc.rmax = desc.dmax = 1.7976931348623157e308;
-  renorm_exec exec = {};
-  exec.struct_size = sizeof exec;
-  exec.concurrency = INT32_MAX;
-  exec.parallel_for = [](void*, std::size_t, renorm_task, void*) { return 0; };
-  renorm::cpu::caches const sizes = {{std::size_t(1) << 40, renorm::cpu::cache_source::leaf_80000006},
-                                     {std::size_t(1) << 40, renorm::cpu::cache_source::leaf_80000006},
-                                     0,
-                                     true,
-                                     true};
-  renorm::cpu::set_caches(&sizes);
+  renorm_exec const exec = lent(INT32_MAX);
+  constexpr renorm::cpu::cache_size largest = {std::size_t(1) << 40, renorm::cpu::cache_source::leaf_80000006};
+  told_caches const sizes({largest, largest, 0, true, true});
   std::string const line = line_of(desc, RENORM_OP_INFERENCE_BACKWARD, &exec);
-  renorm::cpu::set_caches(nullptr);
   EXPECT_NE(line.find("sweep: "), std::string::npos);
   EXPECT_LT(line.size(), RENORM_EXPLAIN_BYTES - 200u) << line;  // room for what later versions add
 }
@@ -181,13 +175,10 @@ bool streams(std::string const& line) { return line.find("past the caches") != s
 
 TEST(Explain, SaysWhatTheCachesDecide) {
   std::size_t const mb = 1024 * 1024;
-  renorm_desc desc = usual(16, 64, 784);  // x and y are 6.4 MB
+  renorm_desc desc = make_desc(16, 64, 784);  // x and y are 6.4 MB
   auto const line_with = [&](std::size_t l2, std::size_t l3, bool past_l2, renorm_op op = RENORM_OP_TRAIN) {
-    renorm::cpu::caches const sizes = {{l2, {}}, {l3, {}}, 0, past_l2, false};
-    renorm::cpu::set_caches(&sizes);
-    std::string const line = line_of(desc, op);
-    renorm::cpu::set_caches(nullptr);
-    return line;
+    told_caches const sizes({{l2, {}}, {l3, {}}, 0, past_l2, false});
+    return line_of(desc, op);
   };
   EXPECT_TRUE(streams(line_with(mb, 32 * mb, true)));
   EXPECT_FALSE(streams(line_with(8 * mb, 32 * mb, true)));
@@ -198,7 +189,7 @@ TEST(Explain, SaysWhatTheCachesDecide) {
   EXPECT_TRUE(streams(line_with(mb, 8 * mb, false)));
   desc.mask_kind = RENORM_MASK_BYTES;
   EXPECT_FALSE(streams(line_with(mb, 8 * mb, false)));
-  desc = usual(64, 64, 49);
+  desc = make_desc(64, 64, 49);
   EXPECT_NE(line_with(mb / 4, mb, true).find("planes side by side"), std::string::npos);
   EXPECT_EQ(line_with(mb * 4, mb, true).find("planes side by side"), std::string::npos);
   EXPECT_NE(line_with(12345, 67890, true).find("l2 12345 (unknown), l3 67890 (unknown)"), std::string::npos);
@@ -207,16 +198,11 @@ TEST(Explain, SaysWhatTheCachesDecide) {
 // On one core complex, and on two.
 TEST(Explain, ThreadsOnMoreComplexesHaveMoreCache) {
   std::size_t const mb = 1024 * 1024;
-  renorm::cpu::caches const sizes = {{mb, {}}, {4 * mb, {}}, 8, false, false};
-  renorm::cpu::set_caches(&sizes);
-  renorm_exec exec = {};
-  exec.struct_size = sizeof exec;
-  exec.parallel_for = [](void*, std::size_t, renorm_task, void*) { return 0; };
+  told_caches const sizes({{mb, {}}, {4 * mb, {}}, 8, false, false});
   for (std::int32_t const threads : {1, 8, 9, 16, 17}) {
-    exec.concurrency = threads;
-    EXPECT_EQ(streams(line_of(usual(16, 64, 784), RENORM_OP_TRAIN, &exec)), threads <= 8) << threads;
+    renorm_exec const exec = lent(threads);
+    EXPECT_EQ(streams(line_of(make_desc(16, 64, 784), RENORM_OP_TRAIN, &exec)), threads <= 8) << threads;
   }
-  renorm::cpu::set_caches(nullptr);
 }
 
 class Caches : public renorm_test::IsaTest {
@@ -232,7 +218,7 @@ class Caches : public renorm_test::IsaTest {
 };
 
 TEST_F(Caches, OfTheUserAreInTheLine) {
-  renorm_desc const desc = usual(32, 64, 12544);
+  renorm_desc const desc = make_desc(32, 64, 12544);
   std::string const own = line_of(desc, RENORM_OP_TRAIN);
   read("100000,200000");
   EXPECT_NE(line_of(desc, RENORM_OP_TRAIN).find("l2 100000 (RENORM_CACHES), l3 200000 (RENORM_CACHES);"), std::string::npos);

@@ -1,6 +1,6 @@
 // Output that goes past the caches. The library is told of tiny ones, so that small calls stream.
 #include "capi_call.hpp"
-#include "isa/cache.hpp"
+#include "support/caches.hpp"
 #include "support/isas.hpp"
 
 #include <gtest/gtest.h>
@@ -16,12 +16,8 @@ using capi::call;
 using capi::operation;
 
 class Streaming : public renorm_test::IsaTest {
- protected:
-  Streaming() {
-    renorm::cpu::caches const tiny = {{1024, {}}, {1024, {}}, 0, true, false};
-    renorm::cpu::set_caches(&tiny);
-  }
-  ~Streaming() override { renorm::cpu::set_caches(nullptr); }
+ private:
+  renorm_test::told_caches const tiny_{{{1024, {}}, {1024, {}}, 0, true, false}};
 };
 
 // In place nothing streams, and neither does what a mask clears afterwards.
