@@ -312,8 +312,8 @@ RENORM_API renorm_status renorm_explain(const renorm_desc *desc, renorm_op op, c
 /*
  * From now on trace(ctx, line, microseconds) is called after every operation of the process that is not refused, on the thread that
  * called it and before it returns there: with the line of renorm_explain, which is gone afterwards, and the wall-clock time of the call.
- * trace may be called by several threads at once, and must not throw or jump out. NULL turns it off: calls that are running may still be
- * told of. Without it a call costs one load more.
+ * trace may be called by several threads at once, and must not throw, jump out, or call an operation, of which it would be told as well.
+ * NULL turns it off: calls that are running may still be told of. Without it a call costs one load more.
  */
 typedef void (*renorm_trace)(void *ctx, const char *line, double microseconds);
 RENORM_API void renorm_set_trace(renorm_trace trace, void *ctx);
