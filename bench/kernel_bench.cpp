@@ -83,6 +83,10 @@ template <class T> auto grad_moments_pixels(kernels<T> const& k, arrays<T>& a, r
              [&k, &a, n] { k.grad_moments_pixels(all_rows(n), a.x, a.dy, xhat(a), {}, a.t_out[0].data(), a.t_out[1].data()); }};
 }
 
+template <class T> auto add_partial(kernels<T> const& k, arrays<T>& a, channel_count c) {
+  return job{c.n * 4 * sizeof(T), [&k, &a, c] { k.add_partial(c.n, a.t_out[0].data(), a.t_out[1].data()); }};
+}
+
 template <class T> auto fold_plane(kernels<T> const& k, arrays<T>& a, channel_count c) {
   return job{c.n * (2 * lanes<T> * sizeof(T) + 2 * sizeof(double)),
              [&k, &a, c] { k.fold_plane(c.n, a.lane_sums.data(), a.d_out[0].data(), a.d_out[1].data(), nullptr); }};

@@ -120,6 +120,16 @@ template <class T> written moments_pixels(table<T> const& k, grid_of<T> const& d
   k.moments_pixels(d.pixels(), x, pivot, factor, scaled_s, scaled_q);
   return written() << s << q << scaled_s << scaled_q;
 }
+template <class T> written add_partial(table<T> const& k, grid_of<T> const& d) {
+  auto partial = d.input(d.g.length, 1), sum = d.input(d.g.length, 2);
+  auto first = d.input(d.g.length, 1), second = d.input(d.g.length, 2);
+  k.add_partial(d.g.length, partial, sum);
+  for (std::size_t i = 0; i < d.g.length; ++i) {
+    EXPECT_EQ(sum[i], first[i] + second[i]);
+    EXPECT_EQ(partial[i], 0);
+  }
+  return written() << sum << partial;
+}
 template <class T> struct rows {
   vector_at<T> center, inv, off, half, unit, gradient_scale, c1, c2, dx_unit, scale, shift;
 

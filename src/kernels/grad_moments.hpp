@@ -8,26 +8,21 @@
 namespace renorm {
 namespace {
 
-template <class V> RENORM_INLINE void add_grad_moments(V xhat, V g, V& sum_dy, V& sum_dy_xhat) {
-  V const held = g.held();
-  sum_dy = sum_dy + held;
-  sum_dy_xhat = fma(held, xhat, sum_dy_xhat);
-}
-
 template <class Units, class Fused, class V, class T> void grad_moments_runs(Fused fused, planes const& p, T const* x, T const* dy,
                                                                              validity<T> const& valid, xhat_coefficients<T> const& n,
                                                                              grad_epilogue<T> const& e, T* sums) {
   with_validity<V>(valid, [&](auto values_of) RENORM_LAMBDA {
-    sum_planes<V>(p, sums, [&](std::size_t i, std::size_t c, std::size_t run, lane_set<V>& s1, lane_set<V>& s2) RENORM_LAMBDA {
-      auto const load = [&](T const* values) RENORM_LAMBDA { return V::set(values[c]); };
+    sum_planes<V>(p, sums, [&](stretch const& s, lane_sums<V>& to) RENORM_LAMBDA {
+      auto const load = [&](T const* values) RENORM_LAMBDA { return V::set(values[s.channel]); };
       auto const from = Units::template load<V>(n, load);
       V const inv = load(n.inv), zero = V::set(T(0));
       auto const before = gate<Fused, V>::load(fused, e, load);
-      auto const values = values_of(i);
-      for_each_lane<V>(p.length, [&](std::size_t r, std::size_t j, auto k) RENORM_LAMBDA {
-        V const deviation = values.keep(from.of(V::load(x + run + j, k, from.filler())), zero, j, k);
-        V const g = values.keep(before.open(fused, V::load(dy + run + j, k, zero), deviation, e.z, run + j, k), zero, j, k);
-        add_grad_moments(from.in_units(deviation) * inv, g, s1.r[r], s2.r[r]);
+      auto const values = values_of(s);
+      for_each_lane<V>(s.length, [&](std::size_t r, std::size_t j, auto k) RENORM_LAMBDA {
+        std::size_t const value = s.offset + j;
+        V const deviation = values.keep(from.of(V::load(x + value, k, from.filler())), zero, j, k);
+        V const g = values.keep(before.open(fused, V::load(dy + value, k, zero), deviation, e.z, value, k), zero, j, k);
+        to.add(r, g.held(), from.in_units(deviation) * inv, next_term{});
       });
     });
   });
@@ -59,18 +54,18 @@ template <class Units, class Fused, class V, class T> void grad_moments_rows(Fus
         from[i] = Units::template load<V>(n, load_at(i));
         before[i] = gate<Fused, V>::load(fused, e, load_at(i));
       }
-      auto s1 = columns::load(sum_dy + j, k), s2 = columns::load(sum_dy_xhat + j, k);
-      std::size_t at = first * pitch + j;
-      for (std::size_t r = 0; r < rows; ++r, at += pitch) {
+      two_sums<V, registers> sums = {columns::load(sum_dy + j, k), columns::load(sum_dy_xhat + j, k)};
+      sum_row_group(rows, sums, [&](std::size_t r, auto& to, auto which) RENORM_LAMBDA {
+        std::size_t const at = (first + r) * pitch + j;
         RENORM_UNROLL for (std::size_t i = 0; i < columns::registers; ++i) {
           std::size_t const value = at + i * V::size;
           V const deviation = from[i].of(V::load(x + value, k, from[i].filler()));
           V const g = before[i].open(fused, V::load(dy + value, k, zero), deviation, e.z, value, k);
-          add_grad_moments(from[i].in_units(deviation) * inv.r[i], g, s1.r[i], s2.r[i]);
+          to.add(i, g.held(), from[i].in_units(deviation) * inv.r[i], which);
         }
-      }
-      s1.store(sum_dy + j, k);
-      s2.store(sum_dy_xhat + j, k);
+      });
+      sums.a.store(sum_dy + j, k);
+      sums.b.store(sum_dy_xhat + j, k);
     });
   });
 }

@@ -43,13 +43,35 @@ template <class V, std::size_t N> struct tile {
   }
 };
 
-// The registers that hold all lanes of one sum.
-template <class V> using lane_set = tile<V, lanes<typename V::value> / V::size>;
+// Sums of terms, and of terms times factors, in N registers each.
+struct first_term {};
+struct next_term {};
+template <class V, std::size_t N> struct two_sums {
+  tile<V, N> a, b;
+
+  static RENORM_INLINE two_sums zero() { return {tile<V, N>::zero(), tile<V, N>::zero()}; }
+  RENORM_INLINE void add(std::size_t i, V term, V factor, first_term) {
+    a.r[i] = term;
+    b.r[i] = term * factor;
+  }
+  RENORM_INLINE void add(std::size_t i, V term, V factor, next_term) {
+    a.r[i] = a.r[i] + term;
+    b.r[i] = fma(term, factor, b.r[i]);
+  }
+  RENORM_INLINE void add(two_sums const& other) {
+    RENORM_UNROLL for (std::size_t i = 0; i < N; ++i) a.r[i] = a.r[i] + other.a.r[i];
+    RENORM_UNROLL for (std::size_t i = 0; i < N; ++i) b.r[i] = b.r[i] + other.b.r[i];
+  }
+};
+
+// The registers that hold all lanes of one sum, and of two.
+template <class V> inline constexpr std::size_t lane_registers = lanes<typename V::value> / V::size;
+template <class V> using lane_sums = two_sums<V, lane_registers<V>>;
 
 // Value i of a run goes to lane i mod lanes: body(register, i, k) for each register's worth of the run.
 template <class V, class Body> RENORM_INLINE void for_each_lane(std::size_t length, Body const& body) {
   using T = typename V::value;
-  constexpr std::size_t w = V::size, registers = lane_set<V>::registers;
+  constexpr std::size_t w = V::size, registers = lane_registers<V>;
   std::size_t i = 0;
   for (; i + lanes<T> <= length; i += lanes<T>) {
     RENORM_UNROLL for (std::size_t k = 0; k < registers; ++k) body(k, i + k * w, whole<w>{});
@@ -73,32 +95,64 @@ template <class V> struct valid_values {
   }
 };
 
-// body(f), f(sample) being how the values of a run count.
+// Neighbouring values of a channel in a sample, from a position on; offset is that of the first.
+struct stretch {
+  std::size_t sample, channel, position, offset, length;
+};
+
+// body(f), f(stretch) being how its values count.
 template <class V, class T, class Body> RENORM_INLINE void with_validity(validity<T> const& valid, Body const& body) {
-  if (valid.at == nullptr) body([](std::size_t) RENORM_LAMBDA { return every_value<V>{}; });
-  else body([&](std::size_t sample) RENORM_LAMBDA { return valid_values<V>{valid.at + sample * valid.pitch}; });
+  if (valid.at == nullptr) body([](stretch const&) RENORM_LAMBDA { return every_value<V>{}; });
+  else body([&](stretch const& s) RENORM_LAMBDA { return valid_values<V>{valid.at + s.sample * valid.pitch + s.position}; });
 }
 
-// Samples whose planes of one channel are summed before the next channel's: the lanes are loaded and stored less often, and the tensor
-// is still read in a few runs at a time.
+// Additions to a lane that make a partial sum of planes.
+inline constexpr std::size_t partial_additions = 16;
+
+// Samples whose planes of one channel are summed before the next channel's, at least: the lanes are loaded and stored less often, and the
+// tensor is still read in a few runs at a time.
 inline constexpr std::size_t samples_at_once = 4;
 
-// Two sums of each channel over planes: body(sample, channel, offset of the run, lanes of one, lanes of the other) adds a run. The lanes
-// of all channels are kept in memory and the samples taken a few at once, so that the tensor is read in its order; where all of it is in
-// the L1 cache anyway, all samples at once. Each lane's additions are the same.
+// Over samples [first, last) of a channel: a partial sum takes several short runs, or a part of a long one.
+template <class V, class Body> RENORM_INLINE void sum_samples(planes const& p, std::size_t c, std::size_t first, std::size_t last,
+                                                              std::size_t runs, lane_sums<V>& sums, Body const& body) {
+  constexpr std::size_t most = partial_additions * lanes<typename V::value>;
+  std::size_t offset = first * p.sample_pitch + c * p.channel_pitch;
+  if (p.length <= most) {
+    for (std::size_t i = first; i < last;) {
+      auto partial = lane_sums<V>::zero();
+      for (std::size_t end = last - i < runs ? last : i + runs; i < end; ++i, offset += p.sample_pitch)
+        body(stretch{i, c, 0, offset, p.length}, partial);
+      sums.add(partial);
+    }
+    return;
+  }
+  for (std::size_t i = first; i < last; ++i, offset += p.sample_pitch)
+    for (std::size_t j = 0; j < p.length; j += most) {
+      auto partial = lane_sums<V>::zero();
+      body(stretch{i, c, j, offset + j, p.length - j < most ? p.length - j : most}, partial);
+      sums.add(partial);
+    }
+}
+
+// Two sums of each channel over planes: body(stretch, lanes) adds what is no longer than a run. The lanes of all channels are kept in
+// memory and the samples taken a few at once, so that the tensor is read in its order; where all of it is in the L1 cache anyway, all
+// samples at once.
 template <class V, class Body> RENORM_INLINE void sum_planes(planes const& p, typename V::value* sums, Body const& body) {
   using T = typename V::value;
-  constexpr std::size_t l1_values = 16384 / sizeof(T);
-  std::size_t const together = p.samples * p.sample_pitch <= l1_values ? p.samples : samples_at_once;
+  constexpr std::size_t l1_values = 16384 / sizeof(T), n = lane_registers<V>;
+  std::size_t const steps = (p.length + lanes<T> - 1) / lanes<T>;
+  std::size_t const runs = partial_additions / static_cast<unsigned>(steps), at_once = runs < samples_at_once ? samples_at_once : runs;
+  std::size_t const together = p.samples * p.sample_pitch <= l1_values ? p.samples : at_once;
   for (std::size_t first = 0; first < p.samples; first += together) {
     std::size_t const last = p.samples - first < together ? p.samples : first + together;
     for (std::size_t c = 0; c < p.channels; ++c) {
       T *const sum_a = sums + c * 2 * lanes<T>, *const sum_b = sum_a + lanes<T>;
-      auto a = first == 0 ? lane_set<V>::zero() : lane_set<V>::load(sum_a, whole<V::size>{});
-      auto b = first == 0 ? lane_set<V>::zero() : lane_set<V>::load(sum_b, whole<V::size>{});
-      for (std::size_t i = first; i < last; ++i) body(i, c, i * p.sample_pitch + c * p.channel_pitch, a, b);
-      a.store(sum_a, whole<V::size>{});
-      b.store(sum_b, whole<V::size>{});
+      auto of_channel = lane_sums<V>::zero();
+      if (first > 0) of_channel = {tile<V, n>::load(sum_a, whole<V::size>{}), tile<V, n>::load(sum_b, whole<V::size>{})};
+      sum_samples<V>(p, c, first, last, runs, of_channel, body);
+      of_channel.a.store(sum_a, whole<V::size>{});
+      of_channel.b.store(sum_b, whole<V::size>{});
     }
   }
 }
@@ -113,11 +167,38 @@ template <class V, std::size_t N, class Body> RENORM_INLINE void sweep_tiles(std
   else body(i, whole<1>{}, n - i);
 }
 
-// body(first row, number of rows) over groups of rows that share one load of the coefficients: four, as more rows at a 4 KB pitch thrash
-// an 8-way L1; all, where a tile of N registers spans them, as it then takes them in memory order.
+// Rows that share one load of the coefficients, as more rows at a 4 KB pitch thrash an 8-way L1, and that make one partial sum.
+inline constexpr std::size_t rows_at_once = 4;
+
+// body(first row, number of rows) over groups of rows; all of them, where a tile of N registers spans them, as it then takes them in memory
+// order.
 template <class V, std::size_t N, class Body> RENORM_INLINE void for_each_row_group(pixels const& p, Body const& body) {
-  std::size_t const together = p.width <= N * V::size ? p.rows : 4;
+  std::size_t const together = p.width <= N * V::size ? p.rows : rows_at_once;
   for (std::size_t r = 0; r < p.rows; r += together) body(r, p.rows - r < together ? p.rows - r : together);
+}
+
+// Two sums over rows: body(row, sums, which) adds one.
+template <class V, std::size_t N, class Body> RENORM_INLINE void sum_row_group(std::size_t rows, two_sums<V, N>& sums, Body const& body) {
+  std::size_t r = 0;
+  for (; r + rows_at_once <= rows; r += rows_at_once) {
+    two_sums<V, N> partial;
+    body(r, partial, first_term{});
+    RENORM_UNROLL for (std::size_t i = 1; i < rows_at_once; ++i) body(r + i, partial, next_term{});
+    sums.add(partial);
+  }
+  if (r == rows) return;
+  two_sums<V, N> partial;
+  body(r, partial, first_term{});
+  while (++r < rows) body(r, partial, next_term{});
+  sums.add(partial);
+}
+
+template <class V, class T = typename V::value> void add_partial(std::size_t n, T* partial, T* sum) {
+  V const zero = V::set(T(0));
+  sweep<V>(n, [&](std::size_t i, auto k) RENORM_LAMBDA {
+    (V::load(sum + i, k, zero) + V::load(partial + i, k, zero)).store(sum + i, k);
+    zero.store(partial + i, k);
+  });
 }
 
 }  // namespace

@@ -18,20 +18,15 @@ template <class V, class T, class Load> RENORM_INLINE scaled_deviation<V> from_p
   return {V::set(T(0)) - center * units, units, V::set(T(1)), center};
 }
 
-template <class V, class Deviation> RENORM_INLINE void add_moments(V x, Deviation const& from, V& sum, V& sum_squares) {
-  V const deviation = from.of(x);
-  sum = sum + deviation;
-  sum_squares = fma(deviation, deviation, sum_squares);
-}
-
 template <class V, class T, class Factor>
 void sum_runs(planes const& p, T const* x, validity<T> const& valid, T const* pivot, Factor factor, T* sums) {
   with_validity<V>(valid, [&](auto values_of) RENORM_LAMBDA {
-    sum_planes<V>(p, sums, [&](std::size_t i, std::size_t c, std::size_t run, lane_set<V>& s, lane_set<V>& q) RENORM_LAMBDA {
-      auto const from = from_pivot<V>(pivot, factor, [&](T const* values) RENORM_LAMBDA { return V::set(values[c]); });
-      auto const values = values_of(i);
-      for_each_lane<V>(p.length, [&](std::size_t r, std::size_t j, auto k) RENORM_LAMBDA {
-        add_moments(values.keep(V::load(x + run + j, k, from.filler()), from.filler(), j, k), from, s.r[r], q.r[r]);
+    sum_planes<V>(p, sums, [&](stretch const& s, lane_sums<V>& to) RENORM_LAMBDA {
+      auto const from = from_pivot<V>(pivot, factor, [&](T const* values) RENORM_LAMBDA { return V::set(values[s.channel]); });
+      auto const values = values_of(s);
+      for_each_lane<V>(s.length, [&](std::size_t r, std::size_t j, auto k) RENORM_LAMBDA {
+        V const deviation = from.of(values.keep(V::load(x + s.offset + j, k, from.filler()), from.filler(), j, k));
+        to.add(r, deviation, deviation, next_term{});
       });
     });
   });
@@ -56,14 +51,16 @@ void sum_rows(pixels const& p, T const* x, T const* pivot, Factor factor, T* sum
       };
       decltype(from_at(j)) from[columns::registers];
       RENORM_UNROLL for (std::size_t i = 0; i < columns::registers; ++i) from[i] = from_at(j + i * V::size);
-      auto s = columns::load(sum + j, k), q = columns::load(sum_squares + j, k);
-      T const* row = x + first * pitch + j;
-      for (std::size_t r = 0; r < rows; ++r, row += pitch) {
-        RENORM_UNROLL for (std::size_t i = 0; i < columns::registers; ++i)
-            add_moments(V::load(row + i * V::size, k, from[i].filler()), from[i], s.r[i], q.r[i]);
-      }
-      s.store(sum + j, k);
-      q.store(sum_squares + j, k);
+      two_sums<V, registers> sums = {columns::load(sum + j, k), columns::load(sum_squares + j, k)};
+      sum_row_group(rows, sums, [&](std::size_t r, auto& to, auto which) RENORM_LAMBDA {
+        T const* const row = x + (first + r) * pitch + j;
+        RENORM_UNROLL for (std::size_t i = 0; i < columns::registers; ++i) {
+          V const deviation = from[i].of(V::load(row + i * V::size, k, from[i].filler()));
+          to.add(i, deviation, deviation, which);
+        }
+      });
+      sums.a.store(sum + j, k);
+      sums.b.store(sum_squares + j, k);
     });
   });
 }

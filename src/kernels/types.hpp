@@ -9,8 +9,13 @@ namespace renorm {
 // Accumulator lanes per channel: 32 floats or 16 doubles on every ISA, so that the bits do not depend on the register width.
 template <class T> inline constexpr std::size_t lanes = 128 / sizeof(T);
 
-// No lane takes more additions than this before it is folded to double: 1024 would lose a digit at large means.
+// No lane takes more values than this before it is folded to double: 1024 would lose a digit at large means.
 inline constexpr std::size_t additions_per_lane = 128;
+
+// Lanes sum in levels. Values that repeat, as zeros behind a ReLU or in padding, are all rounded to the same side: a sum of n of them is
+// off by up to n/3 units in its last place, which no number of lanes averages out, and a sum of sums by what its levels are. Of planes 16
+// values make a partial sum, and at most 14 of those a lane; of rows 4, 16 of those the sum of a level, and 2 of these a lane.
+inline constexpr std::size_t additions_per_level = 64;
 
 // With an eps below this, squares that T loses to underflow would show in var + eps.
 template <class T> inline constexpr double tiny_eps = sizeof(T) == sizeof(float) ? 0x1p-90 : 0x1p-900;

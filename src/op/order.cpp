@@ -10,29 +10,27 @@ std::size_t rows_of_a_pass(std::size_t c, std::size_t lanes) {
   return c * fitting <= max_row_accumulators ? fitting : 1;
 }
 
-// A run of more than a piece is cut into pieces; shorter ones share a lane set, as many of them as additions_per_lane allows. step:
-// positions that one addition to each lane takes.
-cut cut_runs(std::size_t runs, std::size_t length, std::size_t step) {
+cut cut_group(shape const& s, std::size_t samples, std::size_t step) {
+  bool const one_run = (s.layout == layout::nhwc || s.c == 1) && !s.interleaved;
+  return one_run ? cut_runs(1, samples * s.s, step, additions_per_lane) : cut_runs(samples, s.s, step, additions_per_lane);
+}
+
+}  // namespace
+
+cut cut_runs(std::size_t runs, std::size_t length, std::size_t step, std::size_t additions) {
   cut k{};
   k.runs = runs;
   k.length = length;
   if (runs == 0 || length == 0) return k;
-  std::size_t const piece = step * additions_per_lane;
+  std::size_t const piece = step * additions;
   k.pieces = divide_up(length, piece);
   k.piece_length = smaller(length, piece);
-  k.runs_per_chunk = k.pieces > 1 ? 1 : additions_per_lane / divide_up(length, step);
+  k.runs_per_chunk = k.pieces > 1 ? 1 : additions / divide_up(length, step);
   k.chunks = k.pieces * divide_up(runs, k.runs_per_chunk);
   k.chunks_per_segment = divide_up(k.chunks, max_segments);
   k.segments = divide_up(k.chunks, k.chunks_per_segment);
   return k;
 }
-
-cut cut_group(shape const& s, std::size_t samples, std::size_t step) {
-  bool const one_run = (s.layout == layout::nhwc || s.c == 1) && !s.interleaved;
-  return one_run ? cut_runs(1, samples * s.s, step) : cut_runs(samples, s.s, step);
-}
-
-}  // namespace
 
 order make_order(shape const& s, std::size_t lanes) {
   order o{};

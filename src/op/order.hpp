@@ -87,6 +87,10 @@ struct order {
   }
 };
 
+// A run of more than a piece is cut into pieces; shorter ones share a lane set, as many of them as the additions to a lane allow. step:
+// positions that one addition to each lane takes.
+cut cut_runs(std::size_t runs, std::size_t length, std::size_t step, std::size_t additions);
+
 // lanes: accumulator lanes of the element type.
 order make_order(shape const& s, std::size_t lanes);
 

@@ -12,6 +12,8 @@
 // Only Sums that shift are given samples, and may ask for a chunk to be summed again: repeat(repetition), done by
 //
 //   repeat_planes(p, offset, valid, shift, factor, lanes), repeat_pixels(p, offset, shift, factor, a, b)
+//
+// k are the kernels of T.
 #pragma once
 
 #include "op/arena.hpp"
@@ -43,7 +45,8 @@ template <class T> struct repetition {
 
 template <class T> struct reduction_scratch {
   double *a, *b;  // [segment][channel]
-  T* rows;        // NHWC: for each slot shift and two accumulators, [3][width]; to repeat a block of channels shift, factor and those again
+  T* rows;        // NHWC: for each slot shift and two sums and their partial sums, [5][width]; to repeat a block of channels shift, factor
+                  // and those again
 
   reduction_scratch(order const& o, arena& memory, bool shifts = false) : shifts_(shifts) {
     std::size_t const results = o.segments * o.shape.c;
@@ -53,7 +56,7 @@ template <class T> struct reduction_scratch {
   }
   std::size_t row_pitch(order const& o) const {
     std::size_t const block = smaller(o.shape.c, max_block_channels) * o.sublanes;
-    return (3 * o.width() + (shifts_ ? 4 * block : 0) + lanes<T> - 1) / lanes<T> * lanes<T>;
+    return (5 * o.width() + (shifts_ ? 6 * block : 0) + lanes<T> - 1) / lanes<T> * lanes<T>;
   }
 
  private:
@@ -129,15 +132,16 @@ template <class T, class Sums> class reduction {
     T *const sum_a = shift + width, *const sum_b = sum_a + width;
     part const p = q.group.cut.part_of(chunk);
     sums_.start_rows(samples_of(q.group, p, chunk), shift);
-    memset(sum_a, 0, 2 * width * sizeof(T));
-    add_rows(q.group, p, [&](pixels const& rows, std::size_t offset, std::size_t at) {
-      sums_.pixels(rows, offset, column + at, shift + at, sum_a + at, sum_b + at);
+    sum_levels(p, width, sum_a, [&](part const& level, T* a, T* b) {
+      add_rows(q.group, level, [&](pixels const& rows, std::size_t offset, std::size_t at) {
+        sums_.pixels(rows, offset, column + at, shift + at, a + at, b + at);
+      });
     });
     for (std::size_t channel = 0; channel < c; channel += max_block_channels) {
       std::size_t const channels = smaller(c - channel, max_block_channels);
       chunk_sums sums;
       sums_.fold_pixels(channels, c, sum_a + channel, sum_b + channel, sums);
-      auto const repeat = [&](auto& r) { repeat_rows(q.group, p, channel, channels, sum_b + width, r); };
+      auto const repeat = [&](auto& r) { repeat_rows(q.group, p, channel, channels, shift + 5 * width, r); };
       close(q, segment, chunk, channel, channels, shift + channel, sums, repeat);
     }
   }
@@ -145,18 +149,32 @@ template <class T, class Sums> class reduction {
   // All of some channels of NHWC, those too that need it not: a register has many. memory is for rows of [sub-lane][channel].
   void repeat_rows(group const& g, part const& p, std::size_t channel, std::size_t channels, T* memory, repetition<T>& r) const {
     std::size_t const c = o_.shape.c, width = channels * o_.sublanes;
-    T *const shift = memory, *const factor = shift + width, *const a = factor + width, *const b = a + width;
+    T *const shift = memory, *const factor = shift + width, *const sums = factor + width;
     for (std::size_t sublane = 0; sublane < o_.sublanes; ++sublane) {
       memcpy(shift + sublane * channels, r.shift, channels * sizeof(T));
       memcpy(factor + sublane * channels, r.factor, channels * sizeof(T));
     }
-    memset(a, 0, 2 * width * sizeof(T));
-    auto const add = [&](pixels const& rows, std::size_t offset, std::size_t at) {
-      sums_.repeat_pixels(rows, offset, shift + at, factor + at, a + at, b + at);
-    };
-    if (channels == c) add_rows(g, p, add);
-    else add_columns(g, p, channel, channels, add);
-    sums_.fold_pixels(channels, channels, a, b, r.sums);
+    sum_levels(p, width, sums, [&](part const& level, T* a, T* b) {
+      auto const add = [&](pixels const& rows, std::size_t offset, std::size_t at) {
+        sums_.repeat_pixels(rows, offset, shift + at, factor + at, a + at, b + at);
+      };
+      if (channels == c) add_rows(g, level, add);
+      else add_columns(g, level, channel, channels, add);
+    });
+    sums_.fold_pixels(channels, channels, sums, sums + width, r.sums);
+  }
+
+  // Two sums [2][width] over the rows of a part, by way of partial sums that stand behind them: add(part of it, to, and to).
+  template <class Add> void sum_levels(part const& p, std::size_t width, T* sums, Add const& add) const {
+    T* const partial = sums + 2 * width;
+    cut const levels = cut_runs(p.runs, p.length, o_.sublanes, additions_per_level);
+    memset(sums, 0, (levels.chunks > 1 ? 4 : 2) * width * sizeof(T));
+    for (std::size_t i = 0; i < levels.chunks; ++i) {
+      part const level = levels.part_of(i);
+      T* const to = i == 0 ? sums : partial;
+      add(part{p.run + level.run, level.runs, p.first + level.first, level.length}, to, to + width);
+      if (i > 0) sums_.k.add_partial(2 * width, partial, sums);
+    }
   }
 
   // f(offset, first, rows): rows of a part without a gap, first being their number in their run.
@@ -171,7 +189,7 @@ template <class T, class Sums> class reduction {
   // add(rows, offset, place in a pass of the sub-lanes)
   template <class Add> void add_rows(group const& g, part const& p, Add const& add) const {
     std::size_t const c = o_.shape.c;
-    if (selected_.all() && p.length <= o_.sublanes) {
+    if (p.length <= o_.sublanes && selected_.all(o_.position_of(g, p), p.runs, p.length)) {
       add({p.runs, o_.run_pitch(), p.length * c}, o_.offset_of(g, p, 0), 0);
       return;
     }

@@ -68,6 +68,15 @@ template <class T> class selection {
 
   bool all() const { return valid_ == nullptr; }
   T const* valid(std::size_t position) const { return valid_ + position; }  // unless all()
+
+  // Whether all positions of such runs count.
+  bool all(std::size_t position, std::size_t runs, std::size_t length) const {
+    for (std::size_t r = 0; !all() && r < runs; ++r)
+      for (std::size_t i = 0; i < length; ++i)
+        if (valid(position + r * o_.run_step())[i] == 0) return false;
+    return true;
+  }
+
   validity<T> of(std::size_t position) const { return {all() ? nullptr : valid(position), o_.run_step()}; }
 
   // Valid positions of a group: before a chunk, and all.

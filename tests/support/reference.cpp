@@ -16,10 +16,16 @@ struct population {
   template <class F> void for_each(F const& f) const {
     for_each_position(p, group, [&](std::size_t i, std::size_t k) { f(p.at(i, channel, k)); });
   }
+  // What additions lose is added at the end (Knuth, volume 2, section 4.2.2, theorem B): long double is double on some platforms, and in
+  // valgrind, and values that repeat are all rounded to the same side.
   template <class F> long double sum(F const& f) const {
-    long double total = 0;
-    for_each([&](std::size_t j) { total += f(j); });
-    return total;
+    long double total = 0, lost = 0;
+    for_each([&](std::size_t j) {
+      long double const value = f(j), sum = total + value, of_value = sum - total;
+      lost += (total - (sum - of_value)) + (value - of_value);
+      total = sum;
+    });
+    return std::isfinite(lost) ? total + lost : total;
   }
 };
 

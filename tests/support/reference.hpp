@@ -1,4 +1,4 @@
-// The definitions at the top of renorm.h, as naive loops: the sums in long double, the rest in double.
+// The definitions at the top of renorm.h, as naive loops: the sums in long double, with what they lose, the rest in double.
 #pragma once
 
 #include "support/problem.hpp"
