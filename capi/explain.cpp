@@ -1,7 +1,6 @@
 #include "explain.hpp"
 
 #include "isa/cache.hpp"
-#include "op/plan.hpp"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -121,13 +120,13 @@ void add_plan(plan const& made, line& to) {
 
 }  // namespace
 
-void write_line(renorm_desc const& desc, problem const& p, operation const& what, isa const& code, executor const& lent, char* buf,
-                size_t cap) {
+void write_line(renorm_desc const& desc, problem const& p, char const* operation, footprint const& passes, isa const& code,
+                executor const& lent, char* buf, size_t cap) {
   line to(buf, cap);
-  add_call(desc, p, what.name, lent.threads, to);
+  add_call(desc, p, operation, lent.threads, to);
   to.add(": %s; ", code.name);
   add_caches(to);
-  add_plan(make_plan(p, what.id, lent), to);
+  add_plan(make_plan(p, passes, lent), to);
 }
 
 }  // namespace renorm::capi

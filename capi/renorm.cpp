@@ -1,8 +1,8 @@
-// The operations of the C ABI: check everything, translate, call op. The only place that can refuse.
+// The functions of the C ABI that are operations: read, check, translate, call op. The only place that can refuse.
 #include "explain.hpp"
-#include "op/op.hpp"
+#include "isa/isa.hpp"
+#include "operations.hpp"
 #include "trace.hpp"
-#include "validate.hpp"
 
 #include <stdlib.h>
 
@@ -11,397 +11,6 @@ namespace {
 
 // Without a number from the caller, cut the work for a machine of this size.
 constexpr std::size_t assumed_threads = 16;
-
-std::size_t param_bytes(problem const& p) { return p.shape.c * (p.params_f64 ? sizeof(double) : sizeof(float)); }
-std::size_t running_bytes(problem const& p) { return p.shape.c * (p.stats_f64 ? sizeof(double) : sizeof(float)); }
-std::size_t statistics_bytes(problem const& p) { return p.shape.statistics() * sizeof(double); }
-std::size_t count_bytes(problem const& p) { return p.shape.groups * sizeof(std::int64_t); }
-std::size_t mask_bytes(problem const& p) {
-  return p.mask == mask::bytes ? p.shape.per_channel() : p.mask == mask::lengths ? p.shape.n * sizeof(std::int64_t) : 0;
-}
-
-renorm_status check_counts(char const* function, char const* name, std::int64_t const* count, std::size_t counts) {
-  for (std::size_t i = 0; count != nullptr && i < counts; ++i)
-    if (count[i] < 0 || count[i] == INT64_MAX)
-      return fail(RENORM_ERROR_VALUE, "%s: %s[%zu] is %lld", function, name, i, static_cast<long long>(count[i]));
-  return RENORM_OK;
-}
-
-// Without a channel nothing depends on the counts of the groups, however many these are.
-renorm_status check_group_counts(char const* function, problem const& p, std::int64_t const* count) {
-  return check_counts(function, "args->count", count, p.shape.c > 0 ? p.shape.groups : 0);
-}
-
-renorm_status check_lengths(char const* function, problem const& p, void const* mask) {
-  auto const* const length = static_cast<std::int64_t const*>(mask);
-  for (std::size_t i = 0; p.mask == mask::lengths && i < p.shape.n; ++i)
-    if (length[i] < 0 || static_cast<std::size_t>(length[i]) > p.shape.s)
-      return fail(RENORM_ERROR_VALUE, "%s: args->mask[%zu] is %lld, not a length in [0, s]", function, i,
-                  static_cast<long long>(length[i]));
-  return RENORM_OK;
-}
-
-renorm_status need(bool present, char const* function, char const* name, char const* why) {
-  return present ? RENORM_OK : fail(RENORM_ERROR_NULL, "%s: %s is NULL, but needed %s", function, name, why);
-}
-
-// What a backward pass recomputes the argument of relu from, beyond what it reads anyway. Returns the number of z, or of dy if it has none.
-template <class Args> std::size_t list_gate(problem const& p, Args const& a, std::size_t dy, arrays& v) {
-  if (!p.relu) return dy;
-  v.optional_input("args->beta", a.beta, param_bytes(p));
-  return p.add ? v.input("args->z", a.z, p.tensor_bytes()) : dy;
-}
-
-template <class Args> void list_dz(problem const& p, Args const& a, std::size_t dy, std::size_t z, arrays& v) {
-  if (p.add) v.optional_output("args->dz", a.dz, p.tensor_bytes(), {dy, z});
-}
-
-// dz is written by the sweep that writes dx.
-renorm_status check_dz(char const* function, problem const& p, void const* dx, void const* dz) {
-  return need(!p.add || dz == nullptr || dx != nullptr || p.shape.values() == 0, function, "args->dx", "with args->dz");
-}
-
-bool updates_by_momentum(problem const& p) { return !p.keep_running && !p.cumulative; }
-
-// Each operation: its name, the options it reads whatever its arguments are, its arrays, the checks that need more than sizes, its
-// workspace, its body.
-
-struct train {
-  using args = renorm_train_args;
-  static constexpr char const* name = "renorm_train";
-  static constexpr renorm_op id = RENORM_OP_TRAIN;
-  static options reads(problem const& p) { return {true, false, p.batch_renorm}; }
-  static void list(problem const& p, args const& a, arrays& v) {
-    std::size_t const x = v.input("args->x", a.x, p.tensor_bytes());
-    std::size_t const z = p.add ? v.input("args->z", a.z, p.tensor_bytes()) : x;
-    v.input("args->mask", a.mask, mask_bytes(p));
-    v.optional_input("args->gamma", a.gamma, param_bytes(p));
-    v.optional_input("args->beta", a.beta, param_bytes(p));
-    v.optional_output("args->running_mean", a.running_mean, running_bytes(p));
-    v.optional_output("args->running_var", a.running_var, running_bytes(p));
-    v.optional_output("args->num_batches", a.num_batches, sizeof(std::int64_t));
-    v.optional_output("args->mean", a.mean, statistics_bytes(p));
-    v.optional_output("args->sigma", a.sigma, statistics_bytes(p));
-    v.optional_output("args->r", a.r, statistics_bytes(p));
-    v.optional_output("args->d", a.d, statistics_bytes(p));
-    v.optional_output("args->count", a.count, count_bytes(p));
-    v.optional_output("args->nonfinite", a.nonfinite, sizeof(std::int64_t));
-    v.optional_output("args->m2", a.m2, statistics_bytes(p));
-    v.output("args->y", a.y, p.tensor_bytes(), {x, z});
-  }
-  static renorm_status check(problem const& p, args const& a) {
-    bool const any = a.running_mean != nullptr || a.running_var != nullptr || (p.batch_renorm && p.shape.c > 0);
-    if (auto s = need(!any || a.running_mean != nullptr, name, "args->running_mean", "with running_var or batch renorm")) return s;
-    if (auto s = need(!any || a.running_var != nullptr, name, "args->running_var", "with running_mean or batch renorm")) return s;
-    if (auto s = need(!p.cumulative || a.num_batches != nullptr, name, "args->num_batches", "with RENORM_FLAG_CUMULATIVE")) return s;
-    if (auto s = check_counts(name, "args->num_batches", a.num_batches, 1)) return s;
-    if (auto s = check_options(p, {false, a.running_mean != nullptr && updates_by_momentum(p), false}, name)) return s;
-    return check_lengths(name, p, a.mask);
-  }
-  static std::size_t workspace(problem const& p) { return op::train_workspace(p); }
-  static void run(problem const& p, args const& a, call const& on) { op::train(p, a, on); }
-};
-
-struct inference {
-  using args = renorm_inference_args;
-  static constexpr char const* name = "renorm_inference";
-  static constexpr renorm_op id = RENORM_OP_INFERENCE;
-  static options reads(problem const& p) { return {!p.track_sigma, false, false}; }
-  static void list(problem const& p, args const& a, arrays& v) {
-    std::size_t const x = v.input("args->x", a.x, p.tensor_bytes());
-    std::size_t const z = p.add ? v.input("args->z", a.z, p.tensor_bytes()) : x;
-    v.input("args->mask", a.mask, mask_bytes(p));
-    v.optional_input("args->gamma", a.gamma, param_bytes(p));
-    v.optional_input("args->beta", a.beta, param_bytes(p));
-    v.input("args->running_mean", a.running_mean, running_bytes(p));
-    v.input("args->running_var", a.running_var, running_bytes(p));
-    v.output("args->y", a.y, p.tensor_bytes(), {x, z});
-    v.optional_output("args->nonfinite", a.nonfinite, sizeof(std::int64_t));
-  }
-  static renorm_status check(problem const& p, args const& a) { return check_lengths(name, p, a.mask); }
-  static std::size_t workspace(problem const& p) { return op::inference_workspace(p); }
-  static void run(problem const& p, args const& a, call const& on) { op::inference(p, a, on); }
-};
-
-struct backward {
-  using args = renorm_backward_args;
-  static constexpr char const* name = "renorm_backward";
-  static constexpr renorm_op id = RENORM_OP_BACKWARD;
-  static options reads(problem const&) { return {}; }
-  static void list(problem const& p, args const& a, arrays& v) {
-    std::size_t const x = v.input("args->x", a.x, p.tensor_bytes()), dy = v.input("args->dy", a.dy, p.tensor_bytes());
-    std::size_t const z = list_gate(p, a, dy, v);
-    v.input("args->mask", a.mask, mask_bytes(p));
-    v.optional_input("args->gamma", a.gamma, param_bytes(p));
-    v.input("args->mean", a.mean, statistics_bytes(p));
-    v.input("args->sigma", a.sigma, statistics_bytes(p));
-    if (p.batch_renorm) {
-      v.input("args->r", a.r, statistics_bytes(p));
-      v.input("args->d", a.d, statistics_bytes(p));
-    }
-    v.optional_input("args->count", a.count, count_bytes(p));
-    v.optional_output("args->dgamma", a.dgamma, param_bytes(p));
-    v.optional_output("args->dbeta", a.dbeta, param_bytes(p));
-    v.optional_output("args->dx", a.dx, p.tensor_bytes(), {x, dy});
-    list_dz(p, a, dy, z, v);
-  }
-  static renorm_status check(problem const& p, args const& a) {
-    if (auto s = check_dz(name, p, a.dx, a.dz)) return s;
-    if (auto s = check_group_counts(name, p, a.count)) return s;
-    return check_lengths(name, p, a.mask);
-  }
-  static std::size_t workspace(problem const& p) { return op::backward_workspace(p); }
-  static void run(problem const& p, args const& a, call const& on) { op::backward(p, a, on); }
-};
-
-struct inference_backward {
-  using args = renorm_inference_backward_args;
-  static constexpr char const* name = "renorm_inference_backward";
-  static constexpr renorm_op id = RENORM_OP_INFERENCE_BACKWARD;
-  static options reads(problem const& p) { return {!p.track_sigma, false, false}; }
-  static void list(problem const& p, args const& a, arrays& v) {
-    std::size_t const x = v.input("args->x", a.x, p.relu || a.dgamma != nullptr ? p.tensor_bytes() : 0);
-    std::size_t const dy = v.input("args->dy", a.dy, p.tensor_bytes());
-    std::size_t const z = list_gate(p, a, dy, v);
-    v.input("args->mask", a.mask, mask_bytes(p));
-    v.optional_input("args->gamma", a.gamma, param_bytes(p));
-    v.input("args->running_mean", a.running_mean, running_bytes(p));
-    v.input("args->running_var", a.running_var, running_bytes(p));
-    v.optional_output("args->dgamma", a.dgamma, param_bytes(p));
-    v.optional_output("args->dbeta", a.dbeta, param_bytes(p));
-    v.optional_output("args->dx", a.dx, p.tensor_bytes(), {x, dy});
-    list_dz(p, a, dy, z, v);
-  }
-  static renorm_status check(problem const& p, args const& a) {
-    if (auto s = check_dz(name, p, a.dx, a.dz)) return s;
-    return check_lengths(name, p, a.mask);
-  }
-  static std::size_t workspace(problem const& p) { return op::inference_backward_workspace(p); }
-  static void run(problem const& p, args const& a, call const& on) { op::inference_backward(p, a, on); }
-};
-
-struct moments {
-  using args = renorm_moments_args;
-  static constexpr char const* name = "renorm_moments";
-  static constexpr renorm_op id = RENORM_OP_MOMENTS;
-  static options reads(problem const&) { return {true, false, false}; }
-  static void list(problem const& p, args const& a, arrays& v) {
-    v.input("args->x", a.x, p.tensor_bytes());
-    v.input("args->mask", a.mask, mask_bytes(p));
-    v.output("args->count", a.count, count_bytes(p));
-    v.output("args->mean", a.mean, statistics_bytes(p));
-    v.output("args->m2", a.m2, statistics_bytes(p));
-  }
-  static renorm_status check(problem const& p, args const& a) { return check_lengths(name, p, a.mask); }
-  static std::size_t workspace(problem const& p) { return op::moments_workspace(p); }
-  static void run(problem const& p, args const& a, call const& on) { op::moments(p, a, on); }
-};
-
-struct merge {
-  using args = renorm_merge_args;
-  static constexpr char const* name = "renorm_merge";
-  static constexpr renorm_op id = RENORM_OP_MERGE;
-  static options reads(problem const&) { return {}; }
-  static void list(problem const& p, args const& a, arrays& v) {
-    v.input("args->other_count", a.other_count, count_bytes(p));
-    v.input("args->other_mean", a.other_mean, statistics_bytes(p));
-    v.input("args->other_m2", a.other_m2, statistics_bytes(p));
-    v.output("args->count", a.count, count_bytes(p));
-    v.output("args->mean", a.mean, statistics_bytes(p));
-    v.output("args->m2", a.m2, statistics_bytes(p));
-  }
-  static renorm_status check(problem const& p, args const& a) {
-    if (auto s = check_counts(name, "args->count", a.count, p.shape.groups)) return s;
-    if (auto s = check_counts(name, "args->other_count", a.other_count, p.shape.groups)) return s;
-    for (std::size_t g = 0; g < p.shape.groups; ++g)
-      if (a.count[g] >= INT64_MAX - a.other_count[g])
-        return fail(RENORM_ERROR_OVERFLOW, "%s: args->count[%zu] + args->other_count[%zu] overflows", name, g, g);
-    return RENORM_OK;
-  }
-  static std::size_t workspace(problem const&) { return 0; }
-  static void run(problem const& p, args const& a, call const& on) { op::merge(p, a, on); }
-};
-
-struct update_running {
-  using args = renorm_update_running_args;
-  static constexpr char const* name = "renorm_update_running";
-  static constexpr renorm_op id = RENORM_OP_UPDATE_RUNNING;
-  static options reads(problem const& p) { return {p.track_sigma, updates_by_momentum(p), false}; }
-  static void list(problem const& p, args const& a, arrays& v) {
-    v.input("args->count", a.count, count_bytes(p));
-    v.input("args->mean", a.mean, statistics_bytes(p));
-    v.input("args->m2", a.m2, statistics_bytes(p));
-    v.output("args->running_mean", a.running_mean, running_bytes(p));
-    v.output("args->running_var", a.running_var, running_bytes(p));
-    v.optional_output("args->num_batches", a.num_batches, sizeof(std::int64_t));
-    v.optional_output("args->nonfinite", a.nonfinite, sizeof(std::int64_t));
-  }
-  static renorm_status check(problem const& p, args const& a) {
-    if (auto s = need(!p.cumulative || a.num_batches != nullptr, name, "args->num_batches", "with RENORM_FLAG_CUMULATIVE")) return s;
-    if (auto s = check_group_counts(name, p, a.count)) return s;
-    return check_counts(name, "args->num_batches", a.num_batches, 1);
-  }
-  static std::size_t workspace(problem const&) { return 0; }
-  static void run(problem const& p, args const& a, call const& on) { op::update_running(p, a, on); }
-};
-
-struct correction {
-  using args = renorm_correction_args;
-  static constexpr char const* name = "renorm_correction";
-  static constexpr renorm_op id = RENORM_OP_CORRECTION;
-  static options reads(problem const& p) { return {true, false, p.batch_renorm}; }
-  static void list(problem const& p, args const& a, arrays& v) {
-    v.input("args->count", a.count, count_bytes(p));
-    v.input("args->mean", a.mean, statistics_bytes(p));
-    v.input("args->m2", a.m2, statistics_bytes(p));
-    if (p.batch_renorm) {
-      v.input("args->running_mean", a.running_mean, running_bytes(p));
-      v.input("args->running_var", a.running_var, running_bytes(p));
-    }
-    v.output("args->sigma", a.sigma, statistics_bytes(p));
-    v.optional_output("args->r", a.r, statistics_bytes(p));
-    v.optional_output("args->d", a.d, statistics_bytes(p));
-  }
-  static renorm_status check(problem const& p, args const& a) {
-    if (!(a.sigma_floor >= 0 && a.sigma_floor < __builtin_inf()))
-      return fail(RENORM_ERROR_VALUE, "%s: args->sigma_floor is %g, not finite and >= 0", name, a.sigma_floor);
-    return check_group_counts(name, p, a.count);
-  }
-  static std::size_t workspace(problem const&) { return 0; }
-  static void run(problem const& p, args const& a, call const& on) { op::correction(p, a, on); }
-};
-
-struct coefficients {
-  using args = renorm_coefficients_args;
-  static constexpr char const* name = "renorm_coefficients";
-  static constexpr renorm_op id = RENORM_OP_COEFFICIENTS;
-  static bool from_running(args const& a) { return a.mean == nullptr && a.sigma == nullptr; }
-  static options reads(problem const&) { return {}; }
-  static void list(problem const& p, args const& a, arrays& v) {
-    if (from_running(a)) {
-      v.input("args->running_mean", a.running_mean, running_bytes(p));
-      v.input("args->running_var", a.running_var, running_bytes(p));
-    } else {
-      v.input("args->mean", a.mean, statistics_bytes(p));
-      v.input("args->sigma", a.sigma, statistics_bytes(p));
-    }
-    v.optional_input("args->r", a.r, statistics_bytes(p));
-    v.optional_input("args->d", a.d, statistics_bytes(p));
-    v.optional_input("args->gamma", a.gamma, param_bytes(p));
-    v.optional_input("args->beta", a.beta, param_bytes(p));
-    v.output("args->center", a.center, statistics_bytes(p));
-    v.output("args->scale", a.scale, statistics_bytes(p));
-    v.output("args->shift", a.shift, statistics_bytes(p));
-    v.optional_output("args->nonfinite", a.nonfinite, sizeof(std::int64_t));
-  }
-  static renorm_status check(problem const& p, args const& a) {
-    return check_options(p, {from_running(a) && !p.track_sigma, false, false}, name);
-  }
-  static std::size_t workspace(problem const&) { return 0; }
-  static void run(problem const& p, args const& a, call const& on) { op::coefficients(p, a, on); }
-};
-
-struct apply {
-  using args = renorm_apply_args;
-  static constexpr char const* name = "renorm_apply";
-  static constexpr renorm_op id = RENORM_OP_APPLY;
-  static options reads(problem const&) { return {}; }
-  static void list(problem const& p, args const& a, arrays& v) {
-    std::size_t const x = v.input("args->x", a.x, p.tensor_bytes());
-    std::size_t const z = p.add ? v.input("args->z", a.z, p.tensor_bytes()) : x;
-    v.input("args->mask", a.mask, mask_bytes(p));
-    v.input("args->center", a.center, statistics_bytes(p));
-    v.input("args->scale", a.scale, statistics_bytes(p));
-    v.input("args->shift", a.shift, statistics_bytes(p));
-    v.output("args->y", a.y, p.tensor_bytes(), {x, z});
-  }
-  static renorm_status check(problem const& p, args const& a) { return check_lengths(name, p, a.mask); }
-  static std::size_t workspace(problem const& p) { return op::apply_workspace(p); }
-  static void run(problem const& p, args const& a, call const& on) { op::apply(p, a, on); }
-};
-
-struct backward_reduce {
-  using args = renorm_backward_reduce_args;
-  static constexpr char const* name = "renorm_backward_reduce";
-  static constexpr renorm_op id = RENORM_OP_BACKWARD_REDUCE;
-  static options reads(problem const&) { return {}; }
-  static void list(problem const& p, args const& a, arrays& v) {
-    v.input("args->x", a.x, p.tensor_bytes());
-    v.input("args->dy", a.dy, p.tensor_bytes());
-    list_gate(p, a, 0, v);
-    if (p.relu) v.optional_input("args->gamma", a.gamma, param_bytes(p));
-    if (p.relu && p.batch_renorm) {
-      v.input("args->r", a.r, statistics_bytes(p));
-      v.input("args->d", a.d, statistics_bytes(p));
-    }
-    v.input("args->mask", a.mask, mask_bytes(p));
-    v.input("args->mean", a.mean, statistics_bytes(p));
-    v.input("args->sigma", a.sigma, statistics_bytes(p));
-    v.output("args->sum_dy", a.sum_dy, statistics_bytes(p));
-    v.output("args->sum_dy_xhat", a.sum_dy_xhat, statistics_bytes(p));
-  }
-  static renorm_status check(problem const& p, args const& a) { return check_lengths(name, p, a.mask); }
-  static std::size_t workspace(problem const& p) { return op::backward_reduce_workspace(p); }
-  static void run(problem const& p, args const& a, call const& on) { op::backward_reduce(p, a, on); }
-};
-
-struct backward_apply {
-  using args = renorm_backward_apply_args;
-  static constexpr char const* name = "renorm_backward_apply";
-  static constexpr renorm_op id = RENORM_OP_BACKWARD_APPLY;
-  static options reads(problem const&) { return {}; }
-  static void list(problem const& p, args const& a, arrays& v) {
-    bool const sweeps = a.dx != nullptr;
-    std::size_t const x = v.input("args->x", a.x, sweeps ? p.tensor_bytes() : 0),
-                      dy = v.input("args->dy", a.dy, sweeps ? p.tensor_bytes() : 0);
-    std::size_t const z = sweeps ? list_gate(p, a, dy, v) : dy;
-    v.input("args->mask", a.mask, sweeps ? mask_bytes(p) : 0);
-    v.input("args->mean", a.mean, sweeps ? statistics_bytes(p) : 0);
-    v.input("args->sigma", a.sigma, sweeps ? statistics_bytes(p) : 0);
-    v.optional_input("args->gamma", a.gamma, param_bytes(p));
-    if (p.batch_renorm) {
-      v.input("args->r", a.r, statistics_bytes(p));
-      v.input("args->d", a.d, statistics_bytes(p));
-    }
-    v.optional_input("args->count", a.count, count_bytes(p));
-    v.input("args->sum_dy", a.sum_dy, statistics_bytes(p));
-    v.input("args->sum_dy_xhat", a.sum_dy_xhat, statistics_bytes(p));
-    v.optional_output("args->dgamma", a.dgamma, param_bytes(p));
-    v.optional_output("args->dbeta", a.dbeta, param_bytes(p));
-    v.optional_output("args->dx", a.dx, p.tensor_bytes(), {x, dy});
-    list_dz(p, a, dy, z, v);
-  }
-  static renorm_status check(problem const& p, args const& a) {
-    if (auto s = check_dz(name, p, a.dx, a.dz)) return s;
-    if (auto s = check_group_counts(name, p, a.count)) return s;
-    if (a.dx == nullptr) return RENORM_OK;
-    return check_lengths(name, p, a.mask);
-  }
-  static std::size_t workspace(problem const& p) { return op::backward_apply_workspace(p); }
-  static void run(problem const& p, args const& a, call const& on) { op::backward_apply(p, a, on); }
-};
-
-struct fold {
-  using args = renorm_fold_args;
-  static constexpr char const* name = "renorm_fold";
-  static constexpr renorm_op id = RENORM_OP_FOLD;
-  static options reads(problem const& p) { return {!p.track_sigma, false, false}; }
-  static void list(problem const& p, args const& a, arrays& v) {
-    std::size_t const weights = v.input("args->weights", a.weights, a.folded_weights != nullptr ? p.tensor_bytes() : 0);
-    std::size_t const bias = v.optional_input("args->bias", a.bias, param_bytes(p));
-    v.optional_input("args->gamma", a.gamma, param_bytes(p));
-    v.optional_input("args->beta", a.beta, param_bytes(p));
-    v.input("args->running_mean", a.running_mean, running_bytes(p));
-    v.input("args->running_var", a.running_var, running_bytes(p));
-    v.optional_output("args->scale", a.scale, param_bytes(p));
-    v.optional_output("args->folded_weights", a.folded_weights, p.tensor_bytes(), {weights, weights});
-    v.optional_output("args->folded_bias", a.folded_bias, param_bytes(p), {bias, bias});
-    v.optional_output("args->nonfinite", a.nonfinite, sizeof(std::int64_t));
-  }
-  static renorm_status check(problem const&, args const&) { return RENORM_OK; }
-  static std::size_t workspace(problem const&) { return 0; }
-  static void run(problem const& p, args const& a, call const& on) { op::fold(p, a, on); }
-};
 
 executor threads_of(renorm_exec const& e) {
   std::size_t const lent = e.concurrency > 0 ? static_cast<std::size_t>(e.concurrency) : assumed_threads;
@@ -426,6 +35,7 @@ template <class Op> struct request {
 
   renorm_status read(renorm_desc const* desc, typename Op::args const* args, renorm_exec const* exec) {
     if (auto s = read_desc(desc, p, Op::name)) return s;
+    if (!Op::grouped) ungroup(p);
     if (auto s = check_options(p, Op::reads(p), Op::name)) return s;
     if (auto s = read_struct(args, a, Op::name, "args")) return s;
     if (a.flags != 0) return fail(RENORM_ERROR_UNSUPPORTED, "%s: args->flags has unknown bits 0x%x", Op::name, a.flags);
@@ -463,32 +73,11 @@ template <class Op> renorm_status perform(renorm_desc const* desc, typename Op::
 // f(operation) for the operation of that number.
 template <class F> renorm_status with_operation(char const* function, renorm_op op, F const& f) {
   switch (op) {
-    case train::id:
-      return f(train());
-    case inference::id:
-      return f(inference());
-    case backward::id:
-      return f(backward());
-    case inference_backward::id:
-      return f(inference_backward());
-    case moments::id:
-      return f(moments());
-    case merge::id:
-      return f(merge());
-    case update_running::id:
-      return f(update_running());
-    case correction::id:
-      return f(correction());
-    case coefficients::id:
-      return f(coefficients());
-    case apply::id:
-      return f(apply());
-    case backward_reduce::id:
-      return f(backward_reduce());
-    case backward_apply::id:
-      return f(backward_apply());
-    case fold::id:
-      return f(fold());
+#define RENORM_OPERATION(name) \
+  case name::id:               \
+    return f(name());
+#include "operations.inc"
+#undef RENORM_OPERATION
     default:
       return fail(RENORM_ERROR_UNSUPPORTED, "%s: op %d is unknown", function, op);
   }
@@ -497,7 +86,10 @@ template <class F> renorm_status with_operation(char const* function, renorm_op 
 // What can be said of an operation before there is a call of it.
 renorm_status read_operation(renorm_desc const* desc, renorm_op op, problem& p, char const* function) {
   if (auto s = read_desc(desc, p, function)) return s;
-  return with_operation(function, op, [&](auto operation) { return check_options(p, operation.reads(p), function); });
+  return with_operation(function, op, [&](auto operation) {
+    if (!operation.grouped) ungroup(p);
+    return check_options(p, operation.reads(p), function);
+  });
 }
 
 renorm_status explain(renorm_desc const* desc, renorm_op op, renorm_exec const* exec, char* buf, size_t cap) {
@@ -514,7 +106,7 @@ renorm_status explain(renorm_desc const* desc, renorm_op op, renorm_exec const* 
   if (code == nullptr) return fail_isa(name);
   return with_operation(name, op, [&](auto operation) {
     constexpr std::size_t prefix = sizeof("renorm_") - 1;
-    write_line(d, p, {operation.id, operation.name + prefix}, *code, threads_of(e), buf, cap);
+    write_line(d, p, operation.name + prefix, operation.passes(p), *code, threads_of(e), buf, cap);
     return RENORM_OK;
   });
 }
@@ -541,45 +133,12 @@ using namespace renorm;
 
 extern "C" {
 
-renorm_status renorm_train(const renorm_desc* desc, const renorm_train_args* args, const renorm_exec* exec) {
-  return capi::run<capi::train>(desc, args, exec);
-}
-renorm_status renorm_inference(const renorm_desc* desc, const renorm_inference_args* args, const renorm_exec* exec) {
-  return capi::run<capi::inference>(desc, args, exec);
-}
-renorm_status renorm_backward(const renorm_desc* desc, const renorm_backward_args* args, const renorm_exec* exec) {
-  return capi::run<capi::backward>(desc, args, exec);
-}
-renorm_status renorm_inference_backward(const renorm_desc* desc, const renorm_inference_backward_args* args, const renorm_exec* exec) {
-  return capi::run<capi::inference_backward>(desc, args, exec);
-}
-renorm_status renorm_moments(const renorm_desc* desc, const renorm_moments_args* args, const renorm_exec* exec) {
-  return capi::run<capi::moments>(desc, args, exec);
-}
-renorm_status renorm_merge(const renorm_desc* desc, const renorm_merge_args* args, const renorm_exec* exec) {
-  return capi::run<capi::merge>(desc, args, exec);
-}
-renorm_status renorm_update_running(const renorm_desc* desc, const renorm_update_running_args* args, const renorm_exec* exec) {
-  return capi::run<capi::update_running>(desc, args, exec);
-}
-renorm_status renorm_correction(const renorm_desc* desc, const renorm_correction_args* args, const renorm_exec* exec) {
-  return capi::run<capi::correction>(desc, args, exec);
-}
-renorm_status renorm_coefficients(const renorm_desc* desc, const renorm_coefficients_args* args, const renorm_exec* exec) {
-  return capi::run<capi::coefficients>(desc, args, exec);
-}
-renorm_status renorm_apply(const renorm_desc* desc, const renorm_apply_args* args, const renorm_exec* exec) {
-  return capi::run<capi::apply>(desc, args, exec);
-}
-renorm_status renorm_backward_reduce(const renorm_desc* desc, const renorm_backward_reduce_args* args, const renorm_exec* exec) {
-  return capi::run<capi::backward_reduce>(desc, args, exec);
-}
-renorm_status renorm_backward_apply(const renorm_desc* desc, const renorm_backward_apply_args* args, const renorm_exec* exec) {
-  return capi::run<capi::backward_apply>(desc, args, exec);
-}
-renorm_status renorm_fold(const renorm_desc* desc, const renorm_fold_args* args, const renorm_exec* exec) {
-  return capi::run<capi::fold>(desc, args, exec);
-}
+#define RENORM_OPERATION(name)                                                                                      \
+  renorm_status renorm_##name(const renorm_desc* desc, const renorm_##name##_args* args, const renorm_exec* exec) { \
+    return capi::run<capi::name>(desc, args, exec);                                                                 \
+  }
+#include "operations.inc"
+#undef RENORM_OPERATION
 
 renorm_status renorm_workspace_size(const renorm_desc* desc, renorm_op op, size_t* bytes) {
   constexpr char const* name = "renorm_workspace_size";

@@ -81,17 +81,17 @@ problem translate(renorm_desc const& d) {
   // With one channel the layouts are the same memory, and it is one long plane. Without positions they are, too, and rows of channels are
   // the fast way through it.
   bool const planes = d.c == 1 || (d.layout == RENORM_NCHW && d.s != 1);
-  p.shape = {planes ? layout::nchw : layout::nhwc,
-             static_cast<std::size_t>(d.n),
-             static_cast<std::size_t>(d.c),
-             static_cast<std::size_t>(d.s),
-             d.groups > 1 ? static_cast<std::size_t>(d.groups) : 1,
-             d.groups > 1 && d.group_order == RENORM_GROUPS_INTERLEAVED};
+  shape const extents = {planes ? layout::nchw : layout::nhwc,
+                         static_cast<std::size_t>(d.n),
+                         static_cast<std::size_t>(d.c),
+                         static_cast<std::size_t>(d.s),
+                         d.groups > 1 ? static_cast<std::size_t>(d.groups) : 1,
+                         d.groups > 1 && d.group_order == RENORM_GROUPS_INTERLEAVED};
   p.mask = d.mask_kind == RENORM_MASK_BYTES ? mask::bytes : d.mask_kind == RENORM_MASK_LENGTHS ? mask::lengths : mask::none;
   p.relu = d.epilogue == RENORM_EPILOGUE_RELU || d.epilogue == RENORM_EPILOGUE_ADD_RELU;
   p.add = d.epilogue == RENORM_EPILOGUE_ADD || d.epilogue == RENORM_EPILOGUE_ADD_RELU;
   p.f64 = is_f64(0);
-  p.order = make_order(p.shape, p.element_lanes());
+  p.order = make_order(extents, p.element_lanes());
   p.params_f64 = is_f64(d.param_dtype);
   p.stats_f64 = is_f64(d.stats_dtype);
   p.batch_renorm = has(RENORM_FLAG_BATCH_RENORM);
@@ -181,6 +181,10 @@ renorm_status arrays::check() const {
       if (auto s = check_shared(output)) return s;
   }
   return RENORM_OK;
+}
+
+void ungroup(problem& p) {
+  if (p.shape().groups > 1) p.order = make_order(p.shape().ungrouped(), p.element_lanes());
 }
 
 }  // namespace renorm::capi

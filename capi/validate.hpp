@@ -2,8 +2,9 @@
 #pragma once
 
 #include "error.hpp"
-#include "op/check.hpp"
 #include "op/problem.hpp"
+#include "pass/check.hpp"
+#include "renorm/renorm.h"
 #include "structs.hpp"
 
 #include <string.h>
@@ -27,6 +28,9 @@ template <class S> renorm_status read_struct(S const* from, S& to, char const* f
 
 // Everything but the ranges of options, which count where they are read.
 renorm_status read_desc(renorm_desc const* from, problem& p, char const* function);
+
+// Inference knows no groups: all samples have the same statistics.
+void ungroup(problem& p);
 
 // Which options a call reads.
 struct options {

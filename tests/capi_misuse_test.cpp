@@ -60,6 +60,16 @@ void expect_refused(operation const& op, misuse const& m) {
 
 void expect_accepted(call const& c) { EXPECT_EQ(c.run(), RENORM_OK) << c.op.name << ": " << capi::last_error(); }
 
+TEST(Misuse, IsOfEveryOperationOfTheLibrary) {
+  std::vector<std::string> const names = {
+#define RENORM_OPERATION(name) #name,
+#include "../capi/operations.inc"
+#undef RENORM_OPERATION
+  };
+  ASSERT_EQ(operations().size(), names.size());
+  for (std::size_t i = 0; i < names.size(); ++i) EXPECT_EQ(operations()[i].name, names[i]);
+}
+
 TEST(Misuse, TheUnspoiltCallIsAccepted) {
   for (operation const& op : operations()) {
     call c(op);

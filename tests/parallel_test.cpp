@@ -1,5 +1,5 @@
-// op/parallel.hpp: every portion once, and on every thread publish() after its last portion, whatever the executor does.
-#include "op/parallel.hpp"
+// pass/parallel.hpp: every portion once, and on every thread publish() after its last portion, whatever the executor does.
+#include "pass/parallel.hpp"
 #include "support/executors.hpp"
 
 #include <gtest/gtest.h>

@@ -5,7 +5,7 @@
 #include "measure/random.hpp"
 #include "measure/require.hpp"
 #include "measure/renorm_call.hpp"
-#include "op/selection.hpp"
+#include "pass/mask.hpp"
 
 #include <cfloat>
 #include <cmath>
@@ -49,14 +49,14 @@ template <class T> std::vector<bool> sampled_positions(renorm_desc const& desc, 
   require(renorm::capi::read_desc(&desc, p, "sampled_positions"));
   renorm::order const& o = p.order;
   renorm::arena counting(nullptr, 0);
-  renorm::selection_scratch<T>(p, o, counting, true);
+  renorm::selection_scratch<T>(o, p.mask, counting, true);
   std::vector<char> memory(counting.bytes());
   renorm::arena arena(memory.data(), memory.size());
-  renorm::selection_scratch<T> const scratch(p, o, arena, true);
-  renorm::selection<T> const selected(p, o, scratch, valid.data(), {nullptr, nullptr, 1});
+  renorm::selection_scratch<T> const scratch(o, p.mask, arena, true);
+  renorm::selection<T> const selected(o, p.mask, scratch, valid.data(), {nullptr, nullptr, 1});
 
-  std::vector<bool> sampled(p.shape.per_channel());
-  for (std::size_t g = 0; g < p.shape.groups; ++g) {
+  std::vector<bool> sampled(p.shape().per_channel());
+  for (std::size_t g = 0; g < p.shape().groups; ++g) {
     renorm::group const group = o.at(g);
     for (std::size_t chunk = 0; chunk < group.cut.chunks; ++chunk) {
       renorm::part const part = group.cut.part_of(chunk);

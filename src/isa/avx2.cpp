@@ -1,3 +1,3 @@
 #define RENORM_ISA avx2
 #define RENORM_ARCH xsimd::fma3<xsimd::avx2>
-#include "kernels/instantiate.inc"
+#include "isa/instantiate.inc"

@@ -1,3 +1,3 @@
 #define RENORM_ISA avx512
 #define RENORM_ARCH xsimd::avx512bw
-#include "kernels/instantiate.inc"
+#include "isa/instantiate.inc"

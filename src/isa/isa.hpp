@@ -1,23 +1,10 @@
 // The instruction sets of this build and the choice among them.
 #pragma once
 
-#include "kernels/table.hpp"
+#include "isa/code.hpp"
 #include "renorm/renorm.h"
 
 namespace renorm {
-
-// Everything compiled for one instruction set.
-struct isa {
-  char const* name;
-  kernels<float> f32;
-  kernels<double> f64;
-  channel_kernels channel;
-
-  template <class T> kernels<T> const& of() const {
-    if constexpr (sizeof(T) == sizeof(float)) return f32;
-    else return f64;
-  }
-};
 
 namespace isas {
 

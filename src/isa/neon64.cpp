@@ -1,3 +1,3 @@
 #define RENORM_ISA neon64
 #define RENORM_ARCH xsimd::neon64
-#include "kernels/instantiate.inc"
+#include "isa/instantiate.inc"

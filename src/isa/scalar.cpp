@@ -1,2 +1,2 @@
 #define RENORM_ISA scalar  // no RENORM_ARCH: plain C++, the reference that every other instruction set is compared with
-#include "kernels/instantiate.inc"
+#include "isa/instantiate.inc"

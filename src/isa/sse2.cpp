@@ -1,3 +1,3 @@
 #define RENORM_ISA sse2
 #define RENORM_ARCH xsimd::sse2
-#include "kernels/instantiate.inc"
+#include "isa/instantiate.inc"

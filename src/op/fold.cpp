@@ -22,23 +22,23 @@ void store(typed_out a, std::size_t i, double v) {
 template <class T> bool is_finite(T v) { return v - v == 0; }
 bool is_finite_as(bool f64, double v) { return f64 ? is_finite(v) : is_finite(static_cast<float>(v)); }
 
-void fold_bias(problem const& p, renorm_fold_args const& a, channels const& at, coefficients_block& k) {
+void fold_bias(problem const& p, void const* given, void* to, channels const& at, coefficients_block& k) {
   for (std::size_t i = 0; i < at.count; ++i) {
-    double const bias = a.bias == nullptr ? 0 : load(p.params(a.bias), at.first + i);
+    double const bias = given == nullptr ? 0 : load(p.params(given), at.first + i);
     double const folded = k.scale[i] * (bias - k.mean[i]) + k.beta[i];
     k.finite[i] = is_finite_as(p.params_f64, k.scale[i]) && is_finite_as(p.params_f64, folded);
-    if (a.folded_bias != nullptr) store(p.params(a.folded_bias), at.first + i, folded);
+    if (to != nullptr) store(p.params(to), at.first + i, folded);
   }
 }
 
 // Runs of contiguous values: NCHW has one for each channel, NHWC one for each position, with all channels of the block.
-template <class T> void fold_weights(shape const& s, renorm_fold_args const& a, channels const& at, coefficients_block& k) {
+template <class T> void fold_weights(shape const& s, void const* given, void* to, channels const& at, coefficients_block& k) {
   bool const planes = s.layout == layout::nchw;
   std::size_t const runs = planes ? at.count : s.s, length = planes ? s.s : at.count, pitch = planes ? s.s : s.c;
   for (std::size_t sample = 0; sample < s.n; ++sample) {
     std::size_t const first = sample * s.c * s.s + at.first * (planes ? s.s : 1);
-    auto const* const weights = static_cast<T const*>(a.weights) + first;
-    auto* const folded = static_cast<T*>(a.folded_weights) + first;
+    auto const* const weights = static_cast<T const*>(given) + first;
+    auto* const folded = static_cast<T*>(to) + first;
     for (std::size_t r = 0; r < runs; ++r)
       for (std::size_t i = 0; i < length; ++i) {
         std::size_t const channel = planes ? r : i;
@@ -50,15 +50,16 @@ template <class T> void fold_weights(shape const& s, renorm_fold_args const& a, 
 }
 
 // Returns how many channels are not finite.
-std::size_t fold_block(problem const& p, renorm_fold_args const& a, call const& on, channels const& at) {
+std::size_t fold_block(problem const& p, layer const& of, parameters const& params, running_in const& running, folded_layer const& to,
+                       call const& on, channels const& at) {
   coefficients_block k;
-  on.code.channel.deviation(at.count, from(p.running_statistics(a.running_mean, a.running_var), at.first), k.mean, k.scale);
-  on.code.channel.coefficients(at.count, k.mean, k.scale, nullptr, nullptr, from(p.params(a.gamma), at.first),
-                               from(p.params(a.beta), at.first), k.mean, k.scale, k.beta);
-  for (std::size_t i = 0; a.scale != nullptr && i < at.count; ++i) store(p.params(a.scale), at.first + i, k.scale[i]);
-  fold_bias(p, a, at, k);
-  if (a.folded_weights != nullptr && p.shape.values() > 0)
-    with_element_type(p, [&](auto zero) { fold_weights<decltype(zero)>(p.shape, a, at, k); });
+  on.code.channel.deviation(at.count, from(p.running_statistics(running), at.first), k.mean, k.scale);
+  on.code.channel.coefficients(at.count, k.mean, k.scale, nullptr, nullptr, from(p.params(params.gamma), at.first),
+                               from(p.params(params.beta), at.first), k.mean, k.scale, k.beta);
+  for (std::size_t i = 0; to.scale != nullptr && i < at.count; ++i) store(p.params(to.scale), at.first + i, k.scale[i]);
+  fold_bias(p, of.bias, to.bias, at, k);
+  if (to.weights != nullptr && p.shape().values() > 0)
+    with_element_type(p, [&](auto zero) { fold_weights<decltype(zero)>(p.shape(), of.weights, to.weights, at, k); });
   std::size_t found = 0;
   for (std::size_t i = 0; i < at.count; ++i) found += !k.finite[i];
   return found;
@@ -66,12 +67,13 @@ std::size_t fold_block(problem const& p, renorm_fold_args const& a, call const& 
 
 }  // namespace
 
-void fold(problem const& p, renorm_fold_args const& a, call const& on) {
-  if (a.scale == nullptr && a.folded_weights == nullptr && a.folded_bias == nullptr && a.nonfinite == nullptr) return;
-  std::size_t nonfinite = 0;
-  for (std::size_t first = 0; first < p.shape.c; first += block_channels)
-    nonfinite += fold_block(p, a, on, {p.shape, 0, first, smaller(block_channels, p.shape.c - first)});
-  report(nonfinite, a.nonfinite);
+void fold(problem const& p, layer const& of, parameters const& params, running_in const& running, folded_layer const& to,
+          std::int64_t* nonfinite, call const& on) {
+  if (to.scale == nullptr && to.weights == nullptr && to.bias == nullptr && nonfinite == nullptr) return;
+  std::size_t found = 0;
+  for (std::size_t first = 0; first < p.shape().c; first += block_channels)
+    found += fold_block(p, of, params, running, to, on, {p.shape(), 0, first, smaller(block_channels, p.shape().c - first)});
+  report(found, nonfinite);
 }
 
 }  // namespace renorm::op

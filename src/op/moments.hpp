@@ -1,10 +1,10 @@
-// The sums of op/reduce.hpp that give the mean and the variance, as kernels/carried.hpp has them.
+// The mean and the variance of a batch: sums of pass/reduce.hpp, as kernels/carried.hpp has them.
 #pragma once
 
 #include "kernels/carried.hpp"
 #include "op/problem.hpp"
-#include "op/reduce.hpp"
-#include "op/schedule.hpp"
+#include "pass/reduce.hpp"
+#include "pass/schedule.hpp"
 
 namespace renorm {
 
@@ -125,5 +125,22 @@ template <class T> struct moments_sums {
     s.b[c] = v.m2;
   }
 };
+
+template <class T> struct moments_scratch {
+  selection_scratch<T> selected;
+  reduction_scratch<T> sums;
+
+  moments_scratch(problem const& p, arena& memory) : selected(p.order, p.mask, memory, true), sums(p.order, memory, true) {}
+};
+
+template <class T> moments_sums<T> moments_of(problem const& p, call const& on, void const* x) {
+  return {on.code.of<T>(), on.code.channel, p.order, static_cast<T const*>(x), p.eps < tiny_eps<T>};
+}
+
+// The m2 that callers get, where reductions carried another one.
+template <class T> void spell_out(shape const& s, call const& on, batch_moments const& batch) {
+  if (sizeof(T) == sizeof(float)) return;
+  for (std::size_t g = 0; g < s.groups; ++g) on.code.channel.spell_out_m2(s.c, static_cast<double>(batch.count[g]), batch.m2 + g * s.c);
+}
 
 }  // namespace renorm

@@ -2,25 +2,20 @@
 #pragma once
 
 #include "op/problem.hpp"
-#include "op/schedule.hpp"
+#include "pass/schedule.hpp"
 
 namespace renorm {
 
-// Tensors that a sweep reads and writes.
-inline std::size_t forward_tensors(problem const& p) { return p.add ? 3 : 2; }  // x, z, y
-inline std::size_t backward_tensors(bool x, bool z, bool dz) {                  // beside dy and dx
-  return 2 + static_cast<std::size_t>(x) + static_cast<std::size_t>(z) + static_cast<std::size_t>(dz);
-}
-
-// Whether the output of such a sweep goes past the caches. Not where a mask leaves values out: these are written again.
+// Whether the output of a sweep over so many tensors goes past the caches. Not where a mask leaves values out: these are written again.
 inline bool bypass(problem const& p, std::size_t tensors, std::size_t threads) {
   return p.mask == mask::none && output_bypasses_cache(tensors * p.tensor_bytes(), threads);
 }
 
-// Inference knows no groups: all samples have the same statistics.
-inline order ungrouped_order(problem const& p) {
-  return p.shape.groups == 1 ? p.order : make_order(p.shape.ungrouped(), p.element_lanes());
-}
+// The passes of an operation: the tensors that each reads and writes, 0 if there is no such pass.
+struct footprint {
+  std::size_t reduced = 0, swept = 0;
+  bool one_schedule = false;  // the sweep goes over what has been reduced
+};
 
 struct plan {
   bool reduces, sweeps;  // neither: arrays of channels alone
@@ -34,7 +29,6 @@ struct plan {
   std::size_t sweep_portions() const { return in_memory_order ? parts : sweep.portions(); }
 };
 
-// Of an operation on dense, aligned tensors, none in place of another, with all outputs wanted.
-plan make_plan(problem const& p, renorm_op op, executor const& lent);
+plan make_plan(problem const& p, footprint const& what, executor const& lent);
 
 }  // namespace renorm

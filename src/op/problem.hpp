@@ -1,19 +1,14 @@
 // What an operation computes, as the C ABI has checked and translated it.
 #pragma once
 
-#include "isa/isa.hpp"
-#include "op/order.hpp"
-#include "op/parallel.hpp"
-
-#include <utility>
+#include "isa/code.hpp"
+#include "op/arguments.hpp"
+#include "pass/mask.hpp"
 
 namespace renorm {
 
-enum class mask { none, bytes, lengths };  // uint8_t[n][s], not 0 where valid; int64_t[n], so many of the first positions
-
 struct problem {
-  renorm::shape shape;
-  renorm::order order;  // of shape
+  renorm::order order;  // of the shape; that of inference, which knows no groups, is of one
   renorm::mask mask;
   bool relu, add;   // epilogue
   bool f64;         // tensors
@@ -31,15 +26,14 @@ struct problem {
   double eps, momentum;
   double rmin, rmax, dmax;
 
+  renorm::shape const& shape() const { return order.shape; }
   typed_in params(void const* a) const { return {a, params_f64}; }
   typed_out params(void* a) const { return {a, params_f64}; }
   typed_out running(void* a) const { return {a, stats_f64}; }
-  statistics running_statistics(void const* mean, void const* var) const {
-    return {{mean, stats_f64}, {var, stats_f64}, !track_sigma, eps};
-  }
+  statistics running_statistics(running_in const& r) const { return {{r.mean, stats_f64}, {r.var, stats_f64}, !track_sigma, eps}; }
   std::size_t element_size() const { return f64 ? sizeof(double) : sizeof(float); }
   std::size_t element_lanes() const { return f64 ? lanes<double> : lanes<float>; }
-  std::size_t tensor_bytes() const { return shape.values() * element_size(); }
+  std::size_t tensor_bytes() const { return shape().values() * element_size(); }
 };
 
 // Where to compute it.

@@ -1,23 +1,25 @@
 // Which positions of a batch count: all, or those that a mask says are valid.
 #pragma once
 
-#include "op/arena.hpp"
-#include "op/problem.hpp"
-#include "op/schedule.hpp"
+#include "pass/arena.hpp"
+#include "pass/parallel.hpp"
+#include "pass/schedule.hpp"
 
 namespace renorm {
 
+enum class mask { none, bytes, lengths };  // uint8_t[n][s], not 0 where valid; int64_t[n], so many of the first positions
+
 // How many positions of each group count. Reads no more of the mask than there is, and without one no sample, of which there may be any
 // number if they are empty.
-inline void count_positions(problem const& p, void const* given, std::int64_t* counts) {
-  shape const& s = p.shape;
+inline void count_positions(order const& o, mask kind, void const* given, std::int64_t* counts) {
+  shape const& s = o.shape;
   std::size_t const larger_groups = s.n % s.groups;
   for (std::size_t g = 0; g < s.groups; ++g)
-    counts[g] = p.mask == mask::none ? static_cast<std::int64_t>((s.n / s.groups + (g < larger_groups)) * s.s) : 0;
-  if (p.mask == mask::none || s.per_channel() == 0) return;
+    counts[g] = kind == mask::none ? static_cast<std::int64_t>((s.n / s.groups + (g < larger_groups)) * s.s) : 0;
+  if (kind == mask::none || s.per_channel() == 0) return;
   for (std::size_t i = 0; i < s.n; ++i) {
-    std::int64_t& count = counts[p.order.group_of_sample(i)];
-    if (p.mask == mask::lengths) count += static_cast<std::int64_t const*>(given)[i];
+    std::int64_t& count = counts[o.group_of_sample(i)];
+    if (kind == mask::lengths) count += static_cast<std::int64_t const*>(given)[i];
     else
       for (std::size_t k = 0; k < s.s; ++k) count += static_cast<unsigned char const*>(given)[i * s.s + k] != 0;
   }
@@ -40,9 +42,9 @@ template <class T> struct selection_scratch {
   std::size_t* before = nullptr;        // for each group: a value for each chunk, and one behind the last
   sample_positions* samples = nullptr;  // for each chunk, where moments are reduced
 
-  selection_scratch(problem const& p, order const& o, arena& memory, bool sampled = false) {
-    if (p.mask == mask::none) return;
-    valid = memory.take<T>(p.shape.per_channel());
+  selection_scratch(order const& o, mask kind, arena& memory, bool sampled = false) {
+    if (kind == mask::none) return;
+    valid = memory.take<T>(o.shape.per_channel());
     before = memory.take<std::size_t>(o.chunks + o.shape.groups);
     if (sampled) samples = memory.take<sample_positions>(o.chunks);
   }
@@ -50,16 +52,16 @@ template <class T> struct selection_scratch {
 
 template <class T> class selection {
  public:
-  // mask is the caller's array, of the kind that p has. Both forms of it become 1 or 0 for each position here.
-  selection(problem const& p, order const& o, selection_scratch<T> const& scratch, void const* mask, executor const& e) : o_(o) {
+  // given is the caller's array, of that kind. Both forms of it become 1 or 0 for each position here.
+  selection(order const& o, mask kind, selection_scratch<T> const& scratch, void const* given, executor const& e) : o_(o) {
     if (scratch.valid == nullptr) return;
     valid_ = scratch.valid;
     before_ = scratch.before;
-    executor const on = e.for_bytes(p.tensor_bytes());
-    std::size_t const samples = p.shape.n, parts = equal_portions(samples, on.threads);
+    executor const on = e.for_bytes(o.shape.values() * sizeof(T));
+    std::size_t const samples = o.shape.n, parts = equal_portions(samples, on.threads);
     parallel(on, parts, [&](std::size_t i) {
       for (std::size_t sample = border(samples, parts, i); sample < border(samples, parts, i + 1); ++sample)
-        read_sample(p.mask, mask, sample, scratch.valid + sample * p.shape.s);
+        read_sample(kind, given, sample, scratch.valid + sample * o.shape.s);
     });
     for (std::size_t g = 0; g < o.shape.groups; ++g) count_chunks(o.at(g), scratch.before + chunk_index(o.at(g), 0));
     samples_ = scratch.samples;
@@ -111,13 +113,13 @@ template <class T> class selection {
   }
 
  private:
-  void read_sample(mask kind, void const* mask, std::size_t sample, T* to) const {
+  void read_sample(mask kind, void const* given, std::size_t sample, T* to) const {
     std::size_t const s = o_.shape.s;
     if (kind == mask::bytes) {
-      auto const* const given = static_cast<unsigned char const*>(mask) + sample * s;
-      for (std::size_t i = 0; i < s; ++i) to[i] = given[i] != 0 ? T(1) : T(0);
+      auto const* const bytes = static_cast<unsigned char const*>(given) + sample * s;
+      for (std::size_t i = 0; i < s; ++i) to[i] = bytes[i] != 0 ? T(1) : T(0);
     } else {
-      auto const length = static_cast<std::size_t>(static_cast<std::int64_t const*>(mask)[sample]);
+      auto const length = static_cast<std::size_t>(static_cast<std::int64_t const*>(given)[sample]);
       for (std::size_t i = 0; i < s; ++i) to[i] = i < length ? T(1) : T(0);
     }
   }

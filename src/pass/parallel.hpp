@@ -1,8 +1,7 @@
 // Portions of work on the caller's threads.
 #pragma once
 
-#include "op/integers.hpp"
-#include "renorm/renorm.h"
+#include "pass/integers.hpp"
 
 #include <atomic>
 #include <cstddef>
@@ -14,7 +13,8 @@ namespace renorm {
 inline constexpr std::size_t serial_bytes = 128 * 1024;
 
 struct executor {
-  renorm_parallel_for parallel_for;  // nullptr: the calling thread
+  // Runs task(arg, i) for i < n, of which it may leave some out. nullptr: the calling thread.
+  std::int32_t (*parallel_for)(void* ctx, std::size_t n, void (*task)(void* arg, std::size_t i), void* arg);
   void* ctx;
   std::size_t threads;  // 1 without parallel_for
 

@@ -7,10 +7,12 @@
 //   publish()                     after the last portion of a task
 #pragma once
 
-#include "op/check.hpp"
-#include "op/selection.hpp"
+#include "kernels/table.hpp"
+#include "pass/check.hpp"
+#include "pass/mask.hpp"
 
 #include <atomic>
+#include <string.h>
 
 namespace renorm {
 
@@ -24,6 +26,15 @@ struct streaming {
   void publish() const {
     if (stream) std::atomic_thread_fence(std::memory_order_seq_cst);
   }
+};
+
+// What becomes of masked values in the output of a Sweep.
+template <class T> struct masked_output {
+  kernels<T> const& k;
+  T* out;
+
+  void clear_planes(renorm::planes const& p, std::size_t offset, validity<T> const& valid) const { k.clear_plane(p, valid, out + offset); }
+  void clear(std::size_t offset, std::size_t count) const { memset(out + offset, 0, count * sizeof(T)); }
 };
 
 // Rows of NHWC without a gap, the last ones first.
@@ -118,7 +129,7 @@ template <class T, class Sweep> void sweep_linear(order const& o, selection<T> c
 // A sweep that no reduction goes before.
 template <class T, class Sweep> void sweep_all(order const& o, selection<T> const& selected, executor const& lent, Sweep const& sweep) {
   executor const e = lent.for_bytes(o.shape.values() * sizeof(T));
-  passes const what = {sizeof(T), 0, sweep.streams()};
+  traffic const what = {sizeof(T), 0, sweep.streams()};
   if (sweeps_in_memory_order(o, what)) {
     sweep_linear(o, selected, e, sweep);
     return;
@@ -129,56 +140,5 @@ template <class T, class Sweep> void sweep_all(order const& o, selection<T> cons
   };
   parallel(e, cuts.portions(), sweep_portion, [&] { sweep.publish(); });
 }
-
-// f(group) for all groups: a loop over statistics.
-template <class F> void for_each_group(order const& o, executor const& lent, F const& f) {
-  parallel(lent.for_bytes(o.shape.statistics() * sizeof(double)), o.shape.groups, f);
-}
-
-// Reduction, algebra and sweep of an operation as its schedule has it. Groups without a sample have algebra alone.
-template <class Reduce, class Algebra, class Sweep> void run_passes(order const& o, std::size_t element_size, executor const& lent,
-                                                                    Reduce const& reduce, Algebra const& algebra, Sweep const& sweep) {
-  executor const e = lent.for_bytes(o.shape.values() * element_size);
-  schedule const cuts = make_schedule(o, {element_size, Reduce::inputs, sweep.streams()}, e.threads);
-  auto const for_all_pieces = [&](auto const& f, auto const& publish) {
-    parallel(
-        e, cuts.portions(), [&](std::size_t i) { for_each_piece(o, cuts.at(o, i), f); }, publish);
-  };
-  auto const publish = [&] { sweep.publish(); };
-  if (cuts.fused) {
-    auto const all_passes = [&](piece const& q) {
-      reduce(q);
-      algebra(channels(o.shape, q.group.index, q.channel, q.channels));
-      sweep(q);
-    };
-    for_all_pieces(all_passes, publish);
-    for (std::size_t g = o.groups_with_samples(); g < o.shape.groups; ++g) algebra(channels(o.shape, g));
-    return;
-  }
-  for_all_pieces(reduce, [] {});
-  for_each_group(o, lent, [&](std::size_t g) { algebra(channels(o.shape, g)); });
-  if constexpr (Sweep::writes) for_all_pieces(sweep, publish);
-}
-
-// A Sweep as run_passes takes it: what has been reduced.
-template <class T, class Sweep> struct sweep_after {
-  static constexpr bool writes = true;
-  order const& o;
-  selection<T> const& selected;
-  Sweep const& sweep;
-
-  void operator()(piece const& q) const { sweep_piece(o, selected, q, sweep); }
-  bool streams() const { return sweep.streams(); }
-  void publish() const { sweep.publish(); }
-};
-template <class T, class Sweep> sweep_after(order const&, selection<T> const&, Sweep const&) -> sweep_after<T, Sweep>;
-
-struct no_sweep {
-  static constexpr bool writes = false;
-
-  void operator()(piece const&) const {}
-  bool streams() const { return false; }
-  void publish() const {}
-};
 
 }  // namespace renorm

@@ -1,4 +1,4 @@
-#include "op/order.hpp"
+#include "pass/order.hpp"
 
 namespace renorm {
 namespace {

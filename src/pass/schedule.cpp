@@ -1,7 +1,7 @@
-#include "op/schedule.hpp"
+#include "pass/schedule.hpp"
 
 #include "isa/cache.hpp"
-#include "op/integers.hpp"
+#include "pass/integers.hpp"
 
 namespace renorm {
 namespace {
@@ -22,7 +22,7 @@ void set_channel_blocks(schedule& p, std::size_t channels_per_block) {
 constexpr std::size_t small_block_bytes = 65536, small_block_channels = 8;
 
 // Blocks of channels where there are enough of them for all threads; else their segments are divided, too.
-void cut_nchw(schedule& p, order const& o, passes const& what, std::size_t wanted) {
+void cut_nchw(schedule& p, order const& o, traffic const& what, std::size_t wanted) {
   std::size_t const plane_bytes = larger(1, o.shape.s * what.element_size),
                     channel_bytes = larger(1, what.inputs) * o.shape.n * plane_bytes;
   std::size_t const run_channels = divide_up(run_bytes, plane_bytes),
@@ -44,7 +44,7 @@ void cut_nhwc(schedule& p, order const& o, std::size_t wanted) {
 // Blocks in short runs of tensors that no cache holds, if a block and the next one fit the L2 cache together: training of 56x56 and 28x28
 // took 0.85 to 0.93 of the time, backward 0.91 to 1.07. Runs of 50 KB took 1.03 to 1.11, the hardware's own prefetch being as good there;
 // blocks too large for the cache 1.12 to 1.3; tensors in the L3 cache 1.16.
-bool worth_reading_ahead(order const& o, passes const& what, std::size_t block_channels) {
+bool worth_reading_ahead(order const& o, traffic const& what, std::size_t block_channels) {
   constexpr std::size_t short_run = 16384;
   std::size_t const l2 = cpu::detect_caches().l2.bytes, run = block_channels * o.shape.s * what.element_size;
   std::size_t const block = what.inputs * o.shape.n * run, read = o.shape.values() * what.inputs * what.element_size;
@@ -54,7 +54,7 @@ bool worth_reading_ahead(order const& o, passes const& what, std::size_t block_c
 // Short planes of several samples, whose output goes past the caches: streaming stores take whole cache lines, in which planes begin and
 // end anywhere. Without streaming it is not worth it: Sapphire Rapids, in the caches, 14x14 and 7x7, took 0.96 to 1.04 of the time forward
 // and 1.06 to 1.12 backward.
-bool worth_sweeping_flat(order const& o, passes const& what) {
+bool worth_sweeping_flat(order const& o, traffic const& what) {
   bool const several = o.shape.c > 1 && smaller(o.other.runs, o.other.runs_per_chunk) >= flat_samples;
   return o.shape.layout == layout::nchw && what.streams && several && o.shape.s * what.element_size < long_run_bytes;
 }
@@ -78,7 +78,7 @@ portion schedule::at(order const& o, std::size_t i) const {
           range};
 }
 
-schedule make_schedule(order const& o, passes const& what, std::size_t threads) {
+schedule make_schedule(order const& o, traffic const& what, std::size_t threads) {
   schedule p{};
   p.channels = o.shape.c;
   std::size_t const wanted = wanted_portions(threads);
@@ -93,7 +93,7 @@ schedule make_schedule(order const& o, passes const& what, std::size_t threads) 
   return p;
 }
 
-bool sweeps_in_memory_order(order const& o, passes const& what) {
+bool sweeps_in_memory_order(order const& o, traffic const& what) {
   bool const nchw = o.shape.layout == layout::nchw;
   return !worth_sweeping_flat(o, what) && (o.shape.groups == 1 || (nchw && o.shape.c > 1));
 }

@@ -1,7 +1,7 @@
-// How an operation is cut for caches and threads. Changes the speed only: results come from op/order.hpp.
+// How an operation is cut for caches and threads. Changes the speed only: results come from pass/order.hpp.
 #pragma once
 
-#include "op/order.hpp"
+#include "pass/order.hpp"
 
 namespace renorm {
 
@@ -54,20 +54,20 @@ struct schedule {
 };
 
 // What is to be cut: inputs are the tensors that are reduced, if any; streams is whether the sweep's output goes past the caches.
-struct passes {
+struct traffic {
   std::size_t element_size, inputs;
   bool streams;
 };
 
 // threads >= 1
-schedule make_schedule(order const& o, passes const& what, std::size_t threads);
+schedule make_schedule(order const& o, traffic const& what, std::size_t threads);
 
 // Planes of fewer samples are swept one by one.
 inline constexpr std::size_t flat_samples = 8;
 
 // Whether a sweep that no reduction goes before is in memory order, in equal parts, instead of as a schedule has it: unless short planes
 // are to be swept side by side. Groups of NHWC, and of one channel, go one by one.
-bool sweeps_in_memory_order(order const& o, passes const& what);
+bool sweeps_in_memory_order(order const& o, traffic const& what);
 
 // Values that one step of a backwards sweep takes, and the unit that NCHW is cut in: enough to run, few enough to still be in the cache.
 inline constexpr std::size_t step_values = 8192;

@@ -1,7 +1,7 @@
 // Hands out a workspace piece by piece. Without memory it counts: an operation lays out its scratch once, for both.
 #pragma once
 
-#include "op/check.hpp"
+#include "pass/check.hpp"
 
 #include <cstddef>
 #include <cstdint>

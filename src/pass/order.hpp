@@ -7,7 +7,7 @@
 #pragma once
 
 #include "kernels/types.hpp"
-#include "op/integers.hpp"
+#include "pass/integers.hpp"
 
 #include <cstddef>
 

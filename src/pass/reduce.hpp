@@ -1,4 +1,4 @@
-// Two sums a channel over a tensor, in the order of op/order.hpp. What is summed is a Sums:
+// Two sums a channel over a tensor, in the order of pass/order.hpp. What is summed is a Sums:
 //
 //   planes(p, offset, column, valid, from, shift, lanes)   lanes of a part of NCHW; from: where, from offset on, a channel has samples
 //   start_rows(from, shift)                    before the rows of a part of NHWC
@@ -16,10 +16,10 @@
 // k are the kernels of T.
 #pragma once
 
-#include "op/arena.hpp"
-#include "op/channel.hpp"
-#include "op/schedule.hpp"
-#include "op/selection.hpp"
+#include "pass/arena.hpp"
+#include "pass/channels.hpp"
+#include "pass/schedule.hpp"
+#include "pass/mask.hpp"
 
 #include <string.h>
 
