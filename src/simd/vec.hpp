@@ -1,4 +1,4 @@
-// One register of T for one instruction set: the only file that includes xsimd or names an intrinsic.
+// One register of T for one instruction set. This file includes xsimd, and native_<set>.hpp name intrinsics: no others do.
 //
 // Included once by each ISA's translation unit, which defines RENORM_ARCH (none: plain C++). Everything is in an unnamed namespace
 // and xsimd itself is renamed per ISA, so that no function compiled with ISA flags can be picked up by code of another ISA: a
@@ -71,116 +71,20 @@ RENORM_INLINE double fold(vec<double> a) { return a.v; }
 
 #else
 
-template <class T> using batch = xsimd::batch<T, RENORM_ARCH>;
+}  // namespace
+}  // namespace renorm
 
-// What xsimd 8.1 lacks or does through memory: the first n values of a register, streaming stores, a fused fma on AVX-512, and
-// conversion between float and double registers. The general case goes one value at a time.
-template <class T> struct native {
-  static constexpr std::size_t size = batch<T>::size;
-
-  static RENORM_INLINE batch<T> load(T const* p, std::size_t n, batch<T> rest) {
-    T lanes[size];
-    rest.store_unaligned(lanes);
-    for (std::size_t i = 0; i < n; ++i) lanes[i] = p[i];
-    return batch<T>::load_unaligned(lanes);
-  }
-  static RENORM_INLINE void store(T* p, std::size_t n, batch<T> v) {
-    T lanes[size];
-    v.store_unaligned(lanes);
-    for (std::size_t i = 0; i < n; ++i) p[i] = lanes[i];
-  }
-  static RENORM_INLINE void stream(T* p, batch<T> v) { v.store_aligned(p); }
-  static RENORM_INLINE batch<T> fma(batch<T> a, batch<T> b, batch<T> c) { return xsimd::fma(a, b, c); }
-};
-
-RENORM_INLINE batch<double> widen(double const* p) { return batch<double>::load_unaligned(p); }
-RENORM_INLINE void narrow(batch<double> v, double* p) { v.store_unaligned(p); }
-
-// Sum of a register: value i + value (i + half), halving.
-#  if defined(__AVX2__)
-RENORM_INLINE double fold_halves(__m128d v) { return _mm_cvtsd_f64(_mm_add_sd(v, _mm_unpackhi_pd(v, v))); }
-RENORM_INLINE double fold_halves(__m256d v) { return fold_halves(_mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd(v, 1))); }
-#  else
-RENORM_INLINE double fold_halves(batch<double> v) {
-  double lanes[2];
-  static_assert(sizeof(lanes) == sizeof(v));
-  v.store_unaligned(lanes);
-  return lanes[0] + lanes[1];
-}
-#  endif
-
+#  include "simd/native_generic.hpp"
 #  if defined(__AVX512F__)
-
-RENORM_INLINE double fold_halves(__m512d v) { return fold_halves(_mm256_add_pd(_mm512_castpd512_pd256(v), _mm512_extractf64x4_pd(v, 1))); }
-
-RENORM_INLINE batch<double> widen(float const* p) { return _mm512_cvtps_pd(_mm256_loadu_ps(p)); }
-RENORM_INLINE void narrow(batch<double> v, float* p) { _mm256_storeu_ps(p, _mm512_cvtpd_ps(v)); }
-
-template <> struct native<float> {
-  static RENORM_INLINE __mmask16 first(std::size_t n) { return static_cast<__mmask16>((1u << n) - 1); }
-  static RENORM_INLINE batch<float> load(float const* p, std::size_t n, batch<float> rest) {
-    return _mm512_mask_loadu_ps(rest, first(n), p);
-  }
-  static RENORM_INLINE void store(float* p, std::size_t n, batch<float> v) { _mm512_mask_storeu_ps(p, first(n), v); }
-  static RENORM_INLINE void stream(float* p, batch<float> v) { _mm512_stream_ps(p, v); }
-  static RENORM_INLINE batch<float> fma(batch<float> a, batch<float> b, batch<float> c) { return _mm512_fmadd_ps(a, b, c); }
-};
-template <> struct native<double> {
-  static RENORM_INLINE __mmask8 first(std::size_t n) { return static_cast<__mmask8>((1u << n) - 1); }
-  static RENORM_INLINE batch<double> load(double const* p, std::size_t n, batch<double> rest) {
-    return _mm512_mask_loadu_pd(rest, first(n), p);
-  }
-  static RENORM_INLINE void store(double* p, std::size_t n, batch<double> v) { _mm512_mask_storeu_pd(p, first(n), v); }
-  static RENORM_INLINE void stream(double* p, batch<double> v) { _mm512_stream_pd(p, v); }
-  static RENORM_INLINE batch<double> fma(batch<double> a, batch<double> b, batch<double> c) { return _mm512_fmadd_pd(a, b, c); }
-};
-
+#    include "simd/native_avx512.hpp"
 #  elif defined(__AVX2__)
-
-RENORM_INLINE batch<double> widen(float const* p) { return _mm256_cvtps_pd(_mm_loadu_ps(p)); }
-RENORM_INLINE void narrow(batch<double> v, float* p) { _mm_storeu_ps(p, _mm256_cvtpd_ps(v)); }
-
-// Lane i is active if i < n.
-RENORM_INLINE __m256i first8(std::size_t n) {
-  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-}
-RENORM_INLINE __m256i first4(std::size_t n) {
-  return _mm256_cmpgt_epi64(_mm256_set1_epi64x(static_cast<long long>(n)), _mm256_setr_epi64x(0, 1, 2, 3));
-}
-
-template <> struct native<float> {
-  static RENORM_INLINE batch<float> load(float const* p, std::size_t n, batch<float> rest) {
-    __m256i const m = first8(n);
-    return _mm256_blendv_ps(rest, _mm256_maskload_ps(p, m), _mm256_castsi256_ps(m));
-  }
-  static RENORM_INLINE void store(float* p, std::size_t n, batch<float> v) { _mm256_maskstore_ps(p, first8(n), v); }
-  static RENORM_INLINE void stream(float* p, batch<float> v) { _mm256_stream_ps(p, v); }
-  static RENORM_INLINE batch<float> fma(batch<float> a, batch<float> b, batch<float> c) { return _mm256_fmadd_ps(a, b, c); }
-};
-template <> struct native<double> {
-  static RENORM_INLINE batch<double> load(double const* p, std::size_t n, batch<double> rest) {
-    __m256i const m = first4(n);
-    return _mm256_blendv_pd(rest, _mm256_maskload_pd(p, m), _mm256_castsi256_pd(m));
-  }
-  static RENORM_INLINE void store(double* p, std::size_t n, batch<double> v) { _mm256_maskstore_pd(p, first4(n), v); }
-  static RENORM_INLINE void stream(double* p, batch<double> v) { _mm256_stream_pd(p, v); }
-  static RENORM_INLINE batch<double> fma(batch<double> a, batch<double> b, batch<double> c) { return _mm256_fmadd_pd(a, b, c); }
-};
-
-#  else
-
-RENORM_INLINE batch<double> widen(float const* p) {
-  double lanes[batch<double>::size];
-  for (std::size_t i = 0; i < batch<double>::size; ++i) lanes[i] = p[i];
-  return batch<double>::load_unaligned(lanes);
-}
-RENORM_INLINE void narrow(batch<double> v, float* p) {
-  double lanes[batch<double>::size];
-  v.store_unaligned(lanes);
-  for (std::size_t i = 0; i < batch<double>::size; ++i) p[i] = static_cast<float>(lanes[i]);
-}
-
+#    include "simd/native_avx2.hpp"
+#  elif defined(__aarch64__)
+#    include "simd/native_neon.hpp"
 #  endif
+
+namespace renorm {
+namespace {
 
 template <class T> struct vec {
   using value = T;
@@ -218,7 +122,7 @@ template <class T> struct vec {
   friend RENORM_INLINE vec select(mask m, vec a, vec b) { return {xsimd::select(m, a.v, b.v)}; }
 };
 
-RENORM_INLINE double fold(vec<double> a) { return fold_halves(a.v); }
+RENORM_INLINE double fold(vec<double> a) { return fold_halves(static_cast<typename batch<double>::register_type>(a.v)); }
 template <class M> RENORM_INLINE bool any(M m) { return xsimd::any(m); }
 
 #endif
