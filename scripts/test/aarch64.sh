@@ -1,5 +1,5 @@
 # default: the tests on AArch64 under qemu, and that the bits of neon64 are those of this machine's kernels
-# touched by: capi include src cmake/aarch64.cmake tests/*.[ch]pp tests/data tests/fuzz tests/support
+# touched by: capi include src cmake/aarch64.cmake tests/capi tests/isa tests/kernels tests/op tests/pass tests/data tests/fuzz tests/support
 build_native bits_test
 build_aarch64
 # Those left out wait in turns, for minutes under qemu; job emulators runs bits_test.

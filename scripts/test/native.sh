@@ -1,5 +1,5 @@
 # default: every test on this processor
-# touched by: capi include src README.md CHANGELOG.md SECURITY.md bench docs examples tests/*.c tests/*.cmake tests/*.[ch]pp tests/abi tests/data tests/fuzz tests/package tests/support
+# touched by: capi include src README.md CHANGELOG.md SECURITY.md bench docs examples tests/*.cmake tests/capi tests/isa tests/kernels tests/op tests/pass tests/abi tests/data tests/fuzz tests/package tests/support
 build_native
 
 # measured <line> <options...>: renorm_table takes these, and renorm_report what it writes; the line is one of its summary.

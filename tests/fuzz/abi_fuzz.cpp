@@ -4,7 +4,7 @@
 //
 // Promises: a call that is refused has written nothing and left a text; one that is accepted has written to its outputs alone.
 // A task that is run after parallel_for has returned is the caller's undefined behaviour, and no executor here does that.
-#include "capi_call.hpp"
+#include "capi/capi_call.hpp"
 #include "fuzz/choices.hpp"
 #include "support/isas.hpp"
 

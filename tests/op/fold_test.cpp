@@ -1,5 +1,5 @@
 // renorm_fold: weights and biases that contain a batch norm. The expected values are the definition's, in long double.
-#include "capi_call.hpp"
+#include "capi/capi_call.hpp"
 #include "support/isas.hpp"
 
 #include <cmath>

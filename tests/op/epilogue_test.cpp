@@ -1,6 +1,6 @@
 // Epilogues bit by bit: numbers that relu treats apart, the operations that are fused one after the other, and the argument of relu in
 // the backward passes.
-#include "capi_call.hpp"
+#include "capi/capi_call.hpp"
 #include "support/compare.hpp"
 #include "support/isas.hpp"
 #include "support/random.hpp"

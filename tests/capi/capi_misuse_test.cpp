@@ -1,5 +1,5 @@
 // Every way to misuse an operation: the status, a message that names the culprit, and nothing written.
-#include "capi_call.hpp"
+#include "capi/capi_call.hpp"
 #include "support/memory.hpp"
 
 #include <gtest/gtest.h>
@@ -63,7 +63,7 @@ void expect_accepted(call const& c) { EXPECT_EQ(c.run(), RENORM_OK) << c.op.name
 TEST(Misuse, IsOfEveryOperationOfTheLibrary) {
   std::vector<std::string> const names = {
 #define RENORM_OPERATION(name) #name,
-#include "../capi/operations.inc"
+#include "../../capi/operations.inc"
 #undef RENORM_OPERATION
   };
   ASSERT_EQ(operations().size(), names.size());

@@ -1,5 +1,5 @@
 // What renorm_explain and the trace say of a call is the call, and what it does.
-#include "capi_call.hpp"
+#include "capi/capi_call.hpp"
 #include "support/caches.hpp"
 #include "support/isas.hpp"
 #include "support/problem.hpp"

@@ -1,6 +1,6 @@
 // With a workspace an operation allocates nothing and stays inside it; without one it allocates once, and fails cleanly if it cannot.
 // The linker redirects the allocation functions of everything linked statically, the library included, to the ones here (--wrap).
-#include "capi_call.hpp"
+#include "capi/capi_call.hpp"
 #include "support/isas.hpp"
 #include "support/memory.hpp"
 

@@ -1,5 +1,5 @@
 // What the library says about itself, and the helpers around a call.
-#include "capi_call.hpp"
+#include "capi/capi_call.hpp"
 #include "support/isas.hpp"
 
 #include <gtest/gtest.h>

@@ -1,6 +1,6 @@
 // Random calls from many threads, with instruction set limits that change meanwhile: every result has the bits of the same call alone,
 // and memory stays. RENORM_SOAK_SECONDS, 120 if not set. Not among the default tests.
-#include "capi_call.hpp"
+#include "capi/capi_call.hpp"
 #include "support/executors.hpp"
 #include "support/isas.hpp"
 #include "support/random.hpp"

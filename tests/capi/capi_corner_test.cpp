@@ -1,5 +1,5 @@
 // What is unusual and legal: empty and one-value batches, bounds at their ends, values that are not finite, what may be left out.
-#include "capi_call.hpp"
+#include "capi/capi_call.hpp"
 #include "support/isas.hpp"
 #include "support/reduced.hpp"
 

@@ -1,5 +1,5 @@
 // Output that goes past the caches. The library is told of tiny ones, so that small calls stream.
-#include "capi_call.hpp"
+#include "capi/capi_call.hpp"
 #include "support/caches.hpp"
 #include "support/isas.hpp"
 

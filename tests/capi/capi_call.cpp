@@ -1,4 +1,4 @@
-#include "capi_call.hpp"
+#include "capi/capi_call.hpp"
 
 #include <algorithm>
 #include <cassert>

@@ -1,5 +1,5 @@
 // The choice of instruction set. CTest runs this program once for each value of RENORM_MAX_ISA that is of interest.
-#include "capi_call.hpp"
+#include "capi/capi_call.hpp"
 #include "isa/isa.hpp"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // The OpenMP executor.
-#include "capi_call.hpp"
+#include "capi/capi_call.hpp"
 #include "renorm/openmp.h"
 #include "support/isas.hpp"
 #include "support/reduced.hpp"

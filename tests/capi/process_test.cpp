@@ -1,6 +1,6 @@
 // The library in a process that is not its own: after a fork, on threads with little stack or with signals blocked, and with another
 // floating-point environment.
-#include "capi_call.hpp"
+#include "capi/capi_call.hpp"
 #include "support/executors.hpp"
 #include "support/isas.hpp"
 

@@ -1,5 +1,5 @@
 // Calls on empty tensors, each between two dumps of callgrind that are named after it: tests/work_test.sh counts their instructions.
-#include "capi_call.hpp"
+#include "capi/capi_call.hpp"
 #include "support/isas.hpp"
 
 #include <cstdio>

@@ -1,5 +1,5 @@
 // Calls from many threads at once, and calls that lend threads.
-#include "capi_call.hpp"
+#include "capi/capi_call.hpp"
 
 #include <gtest/gtest.h>
 
