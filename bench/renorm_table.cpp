@@ -105,6 +105,7 @@ struct options {
   int groups = 1;
   std::vector<content> chosen_contents;
   std::vector<spec> calls;
+  std::string grid;  // the last of the options above that was given, but for contents and calls
   sampling how;
   std::string json;
 
@@ -121,6 +122,8 @@ struct options {
     else if (key == "--rounds") how.rounds = positive(value);
     else if (key == "--json") json = value;
     else refuse(key);
+    bool const of_any_call = key == "--call" || key == "--content" || key == "--rounds" || key == "--json";
+    if (!of_any_call) grid = key;
   }
 
   std::vector<spec> specs() const {
@@ -154,6 +157,7 @@ options parse(int argc, char** argv) {
     std::size_t const equals = argument.find('=');
     if (equals == std::string::npos) refuse(argument);
     o.set(argument.substr(0, equals), argument.substr(equals + 1));
+    if (!o.calls.empty() && !o.grid.empty()) refuse(o.grid + " beside --call, which is a whole call");
   }
   return o;
 }

@@ -312,6 +312,8 @@ def _integer(name, value, bits=64):
 def _shape(name, value):
     """The shape of a tensor that there need not be. No extents of it have a product beyond 64 bits, whatever else is 0."""
     shape = tuple(_integer(name, extent) for extent in value)
+    if min(shape, default=0) < 0:
+        raise ValueError(f"{name}: shape {shape}: an extent is negative")
     _integer(name, math.prod(max(extent, 1) for extent in shape))
     return shape
 

@@ -1030,7 +1030,8 @@ class Explain(TestCase):
                 (ValueError, "^op: 'Train' instead of 'train' or 'inference' or ", ("Train", (2, 3))),
                 (ValueError, r"^x: shape \(2,\)", ("train", (2,))), (TypeError, "^x: .*integer", ("train", (2, 1.5))),
                 (OverflowError, "^x: [0-9]* is beyond 64 bits", ("train", (0, 1, 2**40, 2**40))),
-                (renorm.Error, "desc->n is -1", ("train", (-1, 2)))]:
+                (ValueError, r"^x: shape \(-1, 2\): an extent is negative", ("train", (-1, 2))),
+                (ValueError, "negative", ("train", (2, 3, -4, -5)))]:
             with self.assertRaisesRegex(error, words):
                 renorm.Norm().explain(*arguments)
         with self.assertRaisesRegex(ValueError, "^mask of lengths: 2 elements instead of 3$"):

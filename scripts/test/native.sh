@@ -12,10 +12,12 @@ measured() {
 check measured '^| moments, groups=2, mask=bytes, nhwc, f64, 1 thread |.*| zeros [0-9.]*, one_nan [0-9.]* |$' \
   --op=moments --groups=2 --mask=bytes --layout=nhwc --dtype=f64 --threads=1 --shape=4x3x5x4 --content=zeros,one_nan
 
-# refused <call>: by renorm_table, as an option that it does not understand.
+# refused <call> <options...>: by renorm_table, as an option that it does not understand.
 refused() {
+  call=$1
+  shift
   code=0
-  build/bench/renorm_table --rounds=1 --call="$1" >/dev/null 2>&1 || code=$?
+  build/bench/renorm_table --rounds=1 --call="$call" "$@" >/dev/null 2>&1 || code=$?
   test "$code" -eq 2
 }
 few=batch_renorm/rmin=0.25/add_relu/mask=lengths
@@ -31,5 +33,6 @@ check refused train/nchw/f32/2x3x20
 check refused train/nchw/f32/2x3x20/t1/eps=1e-05
 check refused train/nchw/f32/2x3x20/t1/mask=bytes/relu
 check refused train/nchw/f32/2x3x20/t1/grops=2
+check refused train/nchw/f32/2x3x20/t1 --op=inference
 
 run_tests build --label-exclude 'emulated|examples' --exclude-regex '_reduced$'

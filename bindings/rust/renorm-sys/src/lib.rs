@@ -408,13 +408,8 @@ extern "C" {
     pub fn renorm_isa_name(isa: renorm_isa) -> *const c_char;
     pub fn renorm_desc_init(desc: *mut renorm_desc, struct_size: usize) -> renorm_status;
     pub fn renorm_workspace_size(desc: *const renorm_desc, op: renorm_op, bytes: *mut usize) -> renorm_status;
-    pub fn renorm_explain(
-        desc: *const renorm_desc,
-        op: renorm_op,
-        exec: *const renorm_exec,
-        buf: *mut c_char,
-        cap: usize,
-    ) -> renorm_status;
+    pub fn renorm_explain(desc: *const renorm_desc, op: renorm_op, exec: *const renorm_exec, buf: *mut c_char, cap: usize)
+        -> renorm_status;
     pub fn renorm_set_trace(trace: Option<renorm_trace>, ctx: *mut c_void);
     pub fn renorm_ramp_at(ramp: *const renorm_ramp, step: i64, rmax: *mut f64, dmax: *mut f64) -> renorm_status;
     pub fn renorm_train(desc: *const renorm_desc, args: *const renorm_train_args, exec: *const renorm_exec) -> renorm_status;
