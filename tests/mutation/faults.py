@@ -84,9 +84,9 @@ FAULTS = [
     ("streaming: a head longer than the run", "src/kernels/stream.hpp", "to_line < n ? to_line : n", "to_line"),
     ("streaming: a thread of the executor publishes nothing", "src/pass/parallel.hpp", "      j.publish();\n", ""),
     ("streaming: nothing orders the stores", "src/pass/sweep.hpp", "if (stream) std::atomic", "if (false) std::atomic"),
-    ("AVX2: a store writes past its tail", "src/simd/vec.hpp", "_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)",
+    ("AVX2: a store writes past its tail", "src/simd/native_avx2.hpp", "_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)",
      "_mm256_setr_epi32(-1, 0, 1, 2, 3, 4, 5, 6)"),
-    ("AVX2: a tail lacks its last double", "src/simd/vec.hpp", "_mm256_setr_epi64x(0, 1, 2, 3)", "_mm256_setr_epi64x(1, 2, 3, 4)"),
+    ("AVX2: a tail lacks its last double", "src/simd/native_avx2.hpp", "_mm256_setr_epi64x(0, 1, 2, 3)", "_mm256_setr_epi64x(1, 2, 3, 4)"),
     # Operations
     ("order: a chunk has samples after the last", "src/pass/order.cpp", "smaller(runs_per_chunk, runs - run)", "runs_per_chunk"),
     ("fold: scales of planes go to positions", "src/op/fold.cpp", "planes ? r : i", "planes ? i : r"),
