@@ -28,7 +28,7 @@ variant() {
 link() {
   test=$1
   shift
-  "$cxx" "build/tests/CMakeFiles/$test.dir/$test.cpp.o" build/tests/librenorm_test_calls.a build/tests/librenorm_test_support.a "$@" \
+  "$cxx" "build/tests/CMakeFiles/$test.dir"/*/"$test.cpp.o" build/tests/librenorm_test_calls.a build/tests/librenorm_test_support.a "$@" \
     "$build/librenorm.$form" -Wl,-rpath,"$PWD/$build" -lgtest_main -lgtest -lpthread -lm -o "$build/$test.$form"
 }
 
