@@ -37,6 +37,7 @@ void affine_rows(Fused fused, pixels const& p, T const* x, affine_coefficients<T
       for (std::size_t n = 0; n < rows; ++n, at += pitch) {
         RENORM_UNROLL for (std::size_t i = 0; i < count; ++i) {
           std::size_t const value = at + i * V::size;
+          read_ahead<V>(store, x + value, j + i * V::size, p.ahead);
           store(finish(fused, r[i].map(V::load(x + value, k, r[i].from.filler())), z, value, k), y + value, k);
         }
       }

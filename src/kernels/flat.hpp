@@ -29,7 +29,7 @@ RENORM_INLINE void sweep_flat(planes const& p, T const* const (&coefficients)[ar
     std::size_t const channels = p.channels - first < together ? p.channels - first : together;
     for (std::size_t k = 0; k < arrays; ++k) repeat_values<V>(coefficients[k] + first, channels, p.length, rows[k]);
     for (std::size_t i = 0; i < p.samples; ++i)
-      sweep({1, p.sample_pitch, channels * p.length}, i * p.sample_pitch + first * p.length, rows);
+      sweep({1, p.sample_pitch, channels * p.length, p.ahead}, i * p.sample_pitch + first * p.length, rows);
   }
 }
 

@@ -63,7 +63,12 @@ template <class Units, class Fused, class V, class T> void grad_affine_rows(Fuse
       }
       std::size_t at = row + j;
       for (std::size_t m = 0; m < rows; ++m, at += pitch) {
-        RENORM_UNROLL for (std::size_t i = 0; i < count; ++i) r[i].sweep(fused, x, dy, e, dx, at + i * V::size, k, store);
+        RENORM_UNROLL for (std::size_t i = 0; i < count; ++i) {
+          std::size_t const value = at + i * V::size;
+          read_ahead<V>(store, x + value, j + i * V::size, p.ahead);
+          read_ahead<V>(store, dy + value, j + i * V::size, p.ahead);
+          r[i].sweep(fused, x, dy, e, dx, value, k, store);
+        }
       }
     });
   });

@@ -38,7 +38,7 @@ template <class V, class T = typename V::value> void grad_moments_plane(planes c
 template <class Units, class Fused, class V, class T> void grad_moments_rows(Fused fused, pixels const& p, T const* x, T const* dy,
                                                                              xhat_coefficients<T> const& n, grad_epilogue<T> const& e,
                                                                              T* sum_dy, T* sum_dy_xhat) {
-  constexpr std::size_t tile_registers = 2;
+  constexpr std::size_t tile_registers = 4;
   std::size_t const pitch = p.pitch;
   for_each_row_group<V, tile_registers>(p, [&](std::size_t first, std::size_t rows) RENORM_LAMBDA {
     sweep_tiles<V, tile_registers>(p.width, [&](std::size_t j, auto registers, auto k) RENORM_LAMBDA {
@@ -55,7 +55,7 @@ template <class Units, class Fused, class V, class T> void grad_moments_rows(Fus
         before[i] = gate<Fused, V>::load(fused, e, load_at(i));
       }
       two_sums<V, registers> sums = {columns::load(sum_dy + j, k), columns::load(sum_dy_xhat + j, k)};
-      sum_row_group(rows, sums, [&](std::size_t r, auto& to, auto which) RENORM_LAMBDA {
+      sum_row_group(rows, rows_at_once<T>(p.width), sums, [&](std::size_t r, auto& to, auto which) RENORM_LAMBDA {
         std::size_t const at = (first + r) * pitch + j;
         RENORM_UNROLL for (std::size_t i = 0; i < columns::registers; ++i) {
           std::size_t const value = at + i * V::size;

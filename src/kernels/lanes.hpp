@@ -58,9 +58,11 @@ template <class V, std::size_t N> struct two_sums {
     a.r[i] = a.r[i] + term;
     b.r[i] = fma(term, factor, b.r[i]);
   }
+  // The second sum by a product with 1: Zen has other ports for that than the additions of the first keep busy.
   RENORM_INLINE void add(two_sums const& other) {
+    V const one = V::set(typename V::value(1));
     RENORM_UNROLL for (std::size_t i = 0; i < N; ++i) a.r[i] = a.r[i] + other.a.r[i];
-    RENORM_UNROLL for (std::size_t i = 0; i < N; ++i) b.r[i] = b.r[i] + other.b.r[i];
+    RENORM_UNROLL for (std::size_t i = 0; i < N; ++i) b.r[i] = fma(other.b.r[i], one, b.r[i]);
   }
 };
 
@@ -106,17 +108,24 @@ template <class V, class T, class Body> RENORM_INLINE void with_validity(validit
   else body([&](stretch const& s) RENORM_LAMBDA { return valid_values<V>{valid.at + s.sample * valid.pitch + s.position}; });
 }
 
-// Additions to a lane that make a partial sum of planes.
-inline constexpr std::size_t partial_additions = 16;
+// Additions to a lane that make a partial sum of planes: of short runs, and of a part of a long one.
+inline constexpr std::size_t short_additions = 8, long_additions = 16;
 
-// Samples whose planes of one channel are summed before the next channel's, at least: the lanes are loaded and stored less often, and the
-// tensor is still read in a few runs at a time.
+// Samples whose planes of one channel are summed before the next channel's: the lanes are loaded and stored less often, and the tensor is
+// still read in a few runs at a time. Eight took 1.2 times as long as four with 7x7 planes from memory (Zen 5).
 inline constexpr std::size_t samples_at_once = 4;
+
+// Runs of so many additions that make a partial sum: a power of two, so that it divides the samples that are taken at once.
+RENORM_INLINE std::size_t runs_of_partial(std::size_t additions) {
+  std::size_t runs = 1;
+  while (2 * runs * additions <= short_additions) runs *= 2;
+  return runs;
+}
 
 // Over samples [first, last) of a channel: a partial sum takes several short runs, or a part of a long one.
 template <class V, class Body> RENORM_INLINE void sum_samples(planes const& p, std::size_t c, std::size_t first, std::size_t last,
                                                               std::size_t runs, lane_sums<V>& sums, Body const& body) {
-  constexpr std::size_t most = partial_additions * lanes<typename V::value>;
+  constexpr std::size_t most = long_additions * lanes<typename V::value>;
   std::size_t offset = first * p.sample_pitch + c * p.channel_pitch;
   if (p.length <= most) {
     for (std::size_t i = first; i < last;) {
@@ -141,8 +150,7 @@ template <class V, class Body> RENORM_INLINE void sum_samples(planes const& p, s
 template <class V, class Body> RENORM_INLINE void sum_planes(planes const& p, typename V::value* sums, Body const& body) {
   using T = typename V::value;
   constexpr std::size_t l1_values = 16384 / sizeof(T), n = lane_registers<V>;
-  std::size_t const steps = (p.length + lanes<T> - 1) / lanes<T>;
-  std::size_t const runs = partial_additions / static_cast<unsigned>(steps), at_once = runs < samples_at_once ? samples_at_once : runs;
+  std::size_t const runs = runs_of_partial((p.length + lanes<T> - 1) / lanes<T>), at_once = runs < samples_at_once ? samples_at_once : runs;
   std::size_t const together = p.samples * p.sample_pitch <= l1_values ? p.samples : at_once;
   for (std::size_t first = 0; first < p.samples; first += together) {
     std::size_t const last = p.samples - first < together ? p.samples : first + together;
@@ -167,30 +175,38 @@ template <class V, std::size_t N, class Body> RENORM_INLINE void sweep_tiles(std
   else body(i, whole<1>{}, n - i);
 }
 
-// Rows that share one load of the coefficients, as more rows at a 4 KB pitch thrash an 8-way L1, and that make one partial sum.
-inline constexpr std::size_t rows_at_once = 4;
+// Rows that share one load of the coefficients, and that make one partial sum: of wide ones four, as more rows at a 4 KB pitch thrash an
+// 8-way L1.
+template <class T> RENORM_INLINE std::size_t rows_at_once(std::size_t width) { return is_narrow<T>(width) ? 8 : 4; }
 
 // body(first row, number of rows) over groups of rows; all of them, where a tile of N registers spans them, as it then takes them in memory
 // order.
 template <class V, std::size_t N, class Body> RENORM_INLINE void for_each_row_group(pixels const& p, Body const& body) {
-  std::size_t const together = p.width <= N * V::size ? p.rows : rows_at_once;
+  std::size_t const together = p.width <= N * V::size ? p.rows : rows_at_once<typename V::value>(p.width);
   for (std::size_t r = 0; r < p.rows; r += together) body(r, p.rows - r < together ? p.rows - r : together);
 }
 
-// Two sums over rows: body(row, sums, which) adds one.
-template <class V, std::size_t N, class Body> RENORM_INLINE void sum_row_group(std::size_t rows, two_sums<V, N>& sums, Body const& body) {
+// Two sums over rows, so many at once: body(row, sums, which) adds one. Unrolled for wide rows alone: of narrow ones the loads of several
+// would mix, where a prefetcher expects them in the order of memory (Zen 5, 32x128x56x56: 1.5 times as long).
+template <class V, std::size_t N, class Body>
+RENORM_INLINE void sum_row_group(std::size_t rows, std::size_t at_once, two_sums<V, N>& sums, Body const& body) {
+  constexpr std::size_t unrolled = 4;
   std::size_t r = 0;
-  for (; r + rows_at_once <= rows; r += rows_at_once) {
+  if (at_once == unrolled) {
+    for (; r + unrolled <= rows; r += unrolled) {
+      two_sums<V, N> partial;
+      body(r, partial, first_term{});
+      RENORM_UNROLL for (std::size_t i = 1; i < unrolled; ++i) body(r + i, partial, next_term{});
+      sums.add(partial);
+    }
+  }
+  while (r < rows) {
     two_sums<V, N> partial;
     body(r, partial, first_term{});
-    RENORM_UNROLL for (std::size_t i = 1; i < rows_at_once; ++i) body(r + i, partial, next_term{});
+    std::size_t const end = rows - r < at_once ? rows : r + at_once;
+    while (++r < end) body(r, partial, next_term{});
     sums.add(partial);
   }
-  if (r == rows) return;
-  two_sums<V, N> partial;
-  body(r, partial, first_term{});
-  while (++r < rows) body(r, partial, next_term{});
-  sums.add(partial);
 }
 
 template <class V, class T = typename V::value> void add_partial(std::size_t n, T* partial, T* sum) {

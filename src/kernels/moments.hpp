@@ -52,7 +52,7 @@ void sum_rows(pixels const& p, T const* x, T const* pivot, Factor factor, T* sum
       decltype(from_at(j)) from[columns::registers];
       RENORM_UNROLL for (std::size_t i = 0; i < columns::registers; ++i) from[i] = from_at(j + i * V::size);
       two_sums<V, registers> sums = {columns::load(sum + j, k), columns::load(sum_squares + j, k)};
-      sum_row_group(rows, sums, [&](std::size_t r, auto& to, auto which) RENORM_LAMBDA {
+      sum_row_group(rows, rows_at_once<T>(p.width), sums, [&](std::size_t r, auto& to, auto which) RENORM_LAMBDA {
         T const* const row = x + (first + r) * pitch + j;
         RENORM_UNROLL for (std::size_t i = 0; i < columns::registers; ++i) {
           V const deviation = from[i].of(V::load(row + i * V::size, k, from[i].filler()));

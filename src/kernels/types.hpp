@@ -13,9 +13,13 @@ template <class T> inline constexpr std::size_t lanes = 128 / sizeof(T);
 inline constexpr std::size_t additions_per_lane = 128;
 
 // Lanes sum in levels. Values that repeat, as zeros behind a ReLU or in padding, are all rounded to the same side: a sum of n of them is
-// off by up to n/3 units in its last place, which no number of lanes averages out, and a sum of sums by what its levels are. Of planes 16
-// values make a partial sum, and at most 14 of those a lane; of rows 4, 16 of those the sum of a level, and 2 of these a lane.
+// off by up to n/3 units in its last place, which no number of lanes averages out, and a sum of sums by what its levels are. Kernels make
+// partial sums: of planes of at most 16 values, of which a lane takes so many that both are 30 at most; of rows of 8 values, of wide ones
+// of 4. Rows that are wide, in short runs or cut by a mask are summed so many a lane at a time, and then these sums.
 inline constexpr std::size_t additions_per_level = 64;
+
+// Rows so close together that they are best taken one after the other, as they lie in memory.
+template <class T> constexpr bool is_narrow(std::size_t width) { return width * sizeof(T) <= 512; }
 
 // With an eps below this, squares that T loses to underflow would show in var + eps.
 template <class T> inline constexpr double tiny_eps = sizeof(T) == sizeof(float) ? 0x1p-90 : 0x1p-900;
@@ -47,6 +51,7 @@ struct planes {
 // Rows that hold all channels (NHWC): rows of width values, pitch apart. Column j takes coefficient j.
 struct pixels {
   std::size_t rows, pitch, width;
+  std::size_t ahead = 0;  // see read_ahead in kernels/stream.hpp
 };
 
 // Which positions of runs count: at[sample*pitch + position] is not 0 where one does. Without an array all do.

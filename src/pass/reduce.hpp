@@ -132,7 +132,7 @@ template <class T, class Sums> class reduction {
     T *const sum_a = shift + width, *const sum_b = sum_a + width;
     part const p = q.group.cut.part_of(chunk);
     sums_.start_rows(samples_of(q.group, p, chunk), shift);
-    sum_levels(p, width, sum_a, [&](part const& level, T* a, T* b) {
+    sum_levels(p, width, additions_of_level(q.group, p), sum_a, [&](part const& level, T* a, T* b) {
       add_rows(q.group, level, [&](pixels const& rows, std::size_t offset, std::size_t at) {
         sums_.pixels(rows, offset, column + at, shift + at, a + at, b + at);
       });
@@ -154,7 +154,7 @@ template <class T, class Sums> class reduction {
       memcpy(shift + sublane * channels, r.shift, channels * sizeof(T));
       memcpy(factor + sublane * channels, r.factor, channels * sizeof(T));
     }
-    sum_levels(p, width, sums, [&](part const& level, T* a, T* b) {
+    sum_levels(p, width, additions_per_level, sums, [&](part const& level, T* a, T* b) {
       auto const add = [&](pixels const& rows, std::size_t offset, std::size_t at) {
         sums_.repeat_pixels(rows, offset, shift + at, factor + at, a + at, b + at);
       };
@@ -164,10 +164,16 @@ template <class T, class Sums> class reduction {
     sums_.fold_pixels(channels, channels, sums, sums + width, r.sums);
   }
 
+  // Rows that a kernel takes in levels of its own need no others.
+  std::size_t additions_of_level(group const& g, part const& p) const {
+    bool const whole = p.runs == 1 && selected_.all(o_.position_of(g, p), 1, p.length);
+    return whole && is_narrow<T>(o_.width()) ? additions_per_lane : additions_per_level;
+  }
+
   // Two sums [2][width] over the rows of a part, by way of partial sums that stand behind them: add(part of it, to, and to).
-  template <class Add> void sum_levels(part const& p, std::size_t width, T* sums, Add const& add) const {
+  template <class Add> void sum_levels(part const& p, std::size_t width, std::size_t additions, T* sums, Add const& add) const {
     T* const partial = sums + 2 * width;
-    cut const levels = cut_runs(p.runs, p.length, o_.sublanes, additions_per_level);
+    cut const levels = cut_runs(p.runs, p.length, o_.sublanes, additions);
     memset(sums, 0, (levels.chunks > 1 ? 4 : 2) * width * sizeof(T));
     for (std::size_t i = 0; i < levels.chunks; ++i) {
       part const level = levels.part_of(i);

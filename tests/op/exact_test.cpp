@@ -177,17 +177,26 @@ TEST_F(Exact, SumsThatAreWrongAreReplaced) {
   for_each_isa([&] { EXPECT_NEAR(train(p).mean[0], 3 * far / 4096, 4.5); });
 }
 
-// Where rows of 32 channels fill the lanes, the second half of a chunk of 128 adds up by itself: one by one, and by four, its values would
-// be lost behind a large one.
+// The second half of a chunk of 128 rows adds up by itself, by 8 rows, or of wide ones, and those that a mask cuts, by a level of their own:
+// one by one, wide ones by four, its values would be lost behind a large one.
 TEST_F(Exact, SmallRowsAddUpBehindALargeOne) {
-  problem p;
-  p.desc = make_desc(128, 32, 1);
-  p.x = p.dy = array(128 * 32);
-  for (std::size_t c = 0; c < 32; ++c) {
-    p.x[p.at(1, c, 0)] = 0x1p24;
-    for (std::size_t i = 64; i < 128; ++i) p.x[p.at(i, c, 0)] = 0.25;
+  struct {
+    std::size_t channels, apart;  // apart: of positions that count
+  } const cases[] = {{32, 1}, {256, 1}, {32, 2}};
+  for (auto const& rows : cases) {
+    SCOPED_TRACE(testing::Message() << rows.channels << " channels, each row of " << rows.apart);
+    problem p;
+    p.desc = make_desc(128, rows.channels, 1);
+    p.x = p.dy = array(128 * rows.channels);
+    if (rows.apart > 1) p.desc.mask_kind = RENORM_MASK_BYTES;
+    for (std::size_t i = 0; i < 128; ++i) p.mask.push_back(i % rows.apart == 0);
+    for (std::size_t c = 0; c < rows.channels; ++c) {
+      p.x[p.at(2, c, 0)] = 0x1p24;
+      for (std::size_t i = 64; i < 128; ++i) p.x[p.at(i, c, 0)] = 0.25;
+    }
+    double const counted = 128. / static_cast<double>(rows.apart);
+    for_each_isa([&] { EXPECT_EQ(train(p).mean[31], (0x1p24 + counted / 8) / counted); });
   }
-  for_each_isa([&] { EXPECT_EQ(train(p).mean[31], (0x1p24 + 16) / 128); });
 }
 
 // Of channels that share a register with no others 16 rows have lanes of their own, also where a chunk is summed again: squares of what is
