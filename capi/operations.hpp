@@ -62,8 +62,9 @@ template <class Args> normalization normalization_of(problem const& p, Args cons
   return {a.mean, a.sigma, p.batch_renorm ? a.r : nullptr, p.batch_renorm ? a.d : nullptr};
 }
 
-// Each operation: its name, its number, whether groups have statistics of their own, the options it reads whatever its arguments are, its
-// arrays, the checks that need more than sizes, its workspace and passes, its body.
+// Each operation: its name, its number, whether it keeps the groups of desc, the options it reads whatever its arguments are, its arrays,
+// the checks that need more than sizes, its workspace and passes, its body. Inference, which has the same statistics for all samples, drops
+// the groups; fold keeps them and looks at none.
 
 struct without_tensor_passes {
   static std::size_t workspace(problem const&) { return 0; }

@@ -3,6 +3,7 @@
 #include "isa/isa.hpp"
 #include "operations.hpp"
 #include "trace.hpp"
+#include "validate.hpp"
 
 #include <stdlib.h>
 

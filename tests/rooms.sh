@@ -24,8 +24,11 @@ allow src/pass '(pass|kernels)/|isa/cache\.hpp'
 allow src/isa '(isa|kernels)/|renorm/renorm\.h'
 allow src/kernels '(kernels|simd)/'
 allow src/simd 'simd/'
+# allow sees what is in quotes.
+found=$(grep -rnE '^ *# *include *<(renorm|op|pass|isa|kernels|simd)/' capi src || true)
+if [ -n "$found" ]; then printf 'quotes belong around the own headers:\n%s\n' "$found" && status=1; fi
 unknown 'renorm_[a-z_]+_args|renorm_desc|renorm_exec|renorm_status' src/op src/pass src/kernels src/simd
-unknown 'gamma|beta|running|momentum|eps' src/pass
+unknown '[a-z_]*(gamma|beta|running)[a-z_]*|momentum|eps' src/pass
 unknown 'xsimd' src/op src/pass src/isa/*.hpp
 found=$(grep -rlE '^ *# *include *<(xsimd/|[a-z]*intrin\.h|arm_neon\.h|cpuid\.h)' capi src | grep -vxE 'src/simd/.*|src/isa/cpuid\.hpp' || true)
 if [ -n "$found" ]; then printf 'intrinsics belong in src/simd:\n%s\n' "$found" && status=1; fi

@@ -209,13 +209,5 @@ RENORM_INLINE void sum_row_group(std::size_t rows, std::size_t at_once, two_sums
   }
 }
 
-template <class V, class T = typename V::value> void add_partial(std::size_t n, T* partial, T* sum) {
-  V const zero = V::set(T(0));
-  sweep<V>(n, [&](std::size_t i, auto k) RENORM_LAMBDA {
-    (V::load(sum + i, k, zero) + V::load(partial + i, k, zero)).store(sum + i, k);
-    zero.store(partial + i, k);
-  });
-}
-
 }  // namespace
 }  // namespace renorm

@@ -8,7 +8,7 @@
 namespace renorm {
 
 // How many tensors its sweep reads and writes: x, z, y.
-inline std::size_t affine_tensors(problem const& p) { return p.add ? 3 : 2; }
+inline std::size_t count_affine_tensors(problem const& p) { return p.add ? 3 : 2; }
 
 // The map y = scale*(x - center) + shift, in double and as the sweeps read it.
 template <class T> struct affine_scratch {
@@ -56,7 +56,7 @@ template <class T> struct affine_sweep : masked_output<T>, streaming {
 
 template <class T> affine_sweep<T> forward_sweep(problem const& p, affine_scratch<T> const& map, forward_tensors const& t, call const& on) {
   epilogue<T> const e = {p.relu, p.add, p.add ? static_cast<T const*>(t.z) : nullptr};
-  return {on.code.of<T>(), map, t.x, e, t.y, bypass(p, affine_tensors(p), on.exec.threads)};
+  return {on.code.of<T>(), map, t.x, e, t.y, bypass(p, count_affine_tensors(p), on.exec.threads)};
 }
 
 }  // namespace renorm

@@ -1,6 +1,9 @@
 // Backward of training and of inference.
+#include "op/affine.hpp"
+#include "op/channel.hpp"
 #include "op/gradient.hpp"
 #include "op/op.hpp"
+#include "pass/passes.hpp"
 
 #include <string.h>
 
@@ -58,7 +61,7 @@ template <class T> void backward_as(problem const& p, gradient_tensors const& t,
 
   s.inputs.narrow(p, on, by, params);
   grad_epilogue<T> const e = s.inputs.gate.epilogue(p, t.z, t.dz);
-  auto const sums = gradient_sums_of<T>(p, on, s.inputs, t.x, t.dy, e);
+  auto const sums = grad_sums_of<T>(p, on, s.inputs, t.x, t.dy, e);
   reduction<T, grad_sums<T>> const reduction(o, s.reduced, selected, sums);
   auto const sweep = backward_sweep<T>(p, s.inputs, s.gradient, t.x, t.dy, e, t.dx, on);
   auto const algebra = [&](channels const& at) {
@@ -74,7 +77,7 @@ template <class T> void backward_as(problem const& p, gradient_tensors const& t,
 template <class T> void inference_parameters(problem const& p, gradient_tensors const& t, parameter_gradients const& to, call const& on,
                                              inference_backward_scratch<T> const& s, selection<T> const& selected) {
   void const* const x = p.relu || to.gamma != nullptr ? t.x : t.dy;
-  auto const sums = gradient_sums_of<T>(p, on, s.inputs, x, t.dy, s.inputs.gate.epilogue(p, t.z, nullptr));
+  auto const sums = grad_sums_of<T>(p, on, s.inputs, x, t.dy, s.inputs.gate.epilogue(p, t.z, nullptr));
   reduction<T, grad_sums<T>> const reduction(p.order, s.reduced, selected, sums);
   auto const algebra = [&](channels const& at) { finish_sums(reduction, on.code, at, s.by(), s.sums); };
   run_passes(p.order, sizeof(T), on.exec, reduction, algebra, no_sweep());
@@ -105,7 +108,7 @@ template <class T> void inference_dx(problem const& p, gradient_tensors const& t
   map_forward(p, on.code, all, s.by(), {gamma, nullptr}, map);
   clear(map.center, p.shape().c);
   s.affine.narrow(p.order, on.code, all, map);
-  bool const streams = bypass(p, gradient_tensors_of(false, false, false), on.exec.threads);
+  bool const streams = bypass(p, count_gradient_tensors(false, false, false), on.exec.threads);
   sweep_all(p.order, selected, on.exec, affine_sweep<T>(on.code.of<T>(), s.affine, t.dy, {}, t.dx, streams));
 }
 
@@ -140,7 +143,7 @@ void inference_backward(problem const& p, gradient_tensors const& t, parameters 
 std::size_t backward_workspace(problem const& p) { return scratch_bytes<backward_scratch>(p); }
 std::size_t inference_backward_workspace(problem const& p) { return scratch_bytes<inference_backward_scratch>(p); }
 
-footprint backward_passes(problem const& p) { return {2, gradient_tensors_of(true, p.relu && p.add, p.add), true}; }
-footprint inference_backward_passes(problem const& p) { return {2, gradient_tensors_of(p.relu, p.relu && p.add, p.add), false}; }
+footprint backward_passes(problem const& p) { return {2, count_gradient_tensors(true, p.relu && p.add, p.add), true}; }
+footprint inference_backward_passes(problem const& p) { return {2, count_gradient_tensors(p.relu, p.relu && p.add, p.add), false}; }
 
 }  // namespace renorm::op

@@ -4,6 +4,9 @@
 #include "op/affine.hpp"
 #include "op/channel.hpp"
 #include "pass/passes.hpp"
+#include "pass/reduce.hpp"
+
+#include <string.h>
 
 namespace renorm {
 
@@ -117,8 +120,8 @@ template <class T> struct grad_sums {
 };
 
 // After the inputs have been narrowed.
-template <class T> grad_sums<T> gradient_sums_of(problem const& p, call const& on, gradient_inputs<T> const& inputs, void const* x,
-                                                 void const* dy, grad_epilogue<T> const& e) {
+template <class T> grad_sums<T> grad_sums_of(problem const& p, call const& on, gradient_inputs<T> const& inputs, void const* x,
+                                             void const* dy, grad_epilogue<T> const& e) {
   bool const in_units = inputs.xhat.units || inputs.gate.affine.units;
   return {on.code.of<T>(),
           on.code.channel,
@@ -183,14 +186,14 @@ template <class T> struct gradient_sweep : masked_output<T>, streaming {
 };
 
 // How many tensors it reads and writes, beside dy and dx.
-inline std::size_t gradient_tensors_of(bool x, bool z, bool dz) {
+inline std::size_t count_gradient_tensors(bool x, bool z, bool dz) {
   return 2 + static_cast<std::size_t>(x) + static_cast<std::size_t>(z) + static_cast<std::size_t>(dz);
 }
 
 // x is dy where x decides nothing.
 template <class T> gradient_sweep<T> backward_sweep(problem const& p, gradient_inputs<T> const& inputs, gradient_scratch<T> const& s,
                                                     void const* x, void const* dy, grad_epilogue<T> const& e, void* dx, call const& on) {
-  std::size_t const tensors = gradient_tensors_of(x != dy, e.z != nullptr, e.dz != nullptr);
+  std::size_t const tensors = count_gradient_tensors(x != dy, e.z != nullptr, e.dz != nullptr);
   return {on.code.of<T>(), inputs, s, x, dy, e, dx, bypass(p, tensors, on.exec.threads)};
 }
 

@@ -41,6 +41,6 @@ void inference(problem const& p, forward_tensors const& t, parameters const& par
 }
 
 std::size_t inference_workspace(problem const& p) { return scratch_bytes<inference_scratch>(p); }
-footprint inference_passes(problem const& p) { return {0, affine_tensors(p), false}; }
+footprint inference_passes(problem const& p) { return {0, count_affine_tensors(p), false}; }
 
 }  // namespace renorm::op

@@ -4,7 +4,8 @@
 #include "kernels/carried.hpp"
 #include "op/problem.hpp"
 #include "pass/reduce.hpp"
-#include "pass/schedule.hpp"
+
+#include <string.h>
 
 namespace renorm {
 

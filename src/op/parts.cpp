@@ -1,7 +1,10 @@
 // The parts that whole calls are made of.
+#include "op/affine.hpp"
+#include "op/channel.hpp"
 #include "op/gradient.hpp"
 #include "op/moments.hpp"
 #include "op/op.hpp"
+#include "pass/passes.hpp"
 
 namespace renorm::op {
 namespace {
@@ -93,7 +96,7 @@ template <class T> void backward_reduce_as(problem const& p, gradient_tensors co
   backward_reduce_scratch<T> const s(p, memory);
   selection<T> const selected(p.order, p.mask, s.inputs.selected, t.mask, on.exec);
   s.inputs.narrow(p, on, by, params);
-  auto const sums = gradient_sums_of<T>(p, on, s.inputs, t.x, t.dy, s.inputs.gate.epilogue(p, t.z, nullptr));
+  auto const sums = grad_sums_of<T>(p, on, s.inputs, t.x, t.dy, s.inputs.gate.epilogue(p, t.z, nullptr));
   reduction<T, grad_sums<T>> const reduction(p.order, s.reduced, selected, sums);
   auto const algebra = [&](channels const& at) { finish_sums(reduction, on.code, at, by, to); };
   run_passes(p.order, sizeof(T), on.exec, reduction, algebra, no_sweep());
@@ -180,8 +183,8 @@ std::size_t backward_reduce_workspace(problem const& p) { return scratch_bytes<b
 std::size_t backward_apply_workspace(problem const& p) { return scratch_bytes<backward_apply_scratch>(p); }
 
 footprint moments_passes(problem const&) { return {1, 0, false}; }
-footprint apply_passes(problem const& p) { return {0, affine_tensors(p), false}; }
+footprint apply_passes(problem const& p) { return {0, count_affine_tensors(p), false}; }
 footprint backward_reduce_passes(problem const&) { return {2, 0, false}; }
-footprint backward_apply_passes(problem const& p) { return {0, gradient_tensors_of(true, p.relu && p.add, p.add), false}; }
+footprint backward_apply_passes(problem const& p) { return {0, count_gradient_tensors(true, p.relu && p.add, p.add), false}; }
 
 }  // namespace renorm::op

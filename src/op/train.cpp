@@ -26,12 +26,15 @@ template <class T> struct train_scratch {
 };
 
 template <class T> void train_as(problem const& p, forward_tensors const& t, parameters const& params, running_arrays const& running,
-                                 batch_moments const& wanted, corrected const& wanted_too, std::int64_t* nonfinite, call const& on) {
+                                 batch_moments const& batch_given, corrected const& corrected_given, std::int64_t* nonfinite,
+                                 call const& on) {
   arena memory(on.workspace, on.workspace_bytes);
   train_scratch<T> const scratch(p, memory);
   order const& o = p.order;
-  batch_moments const batch = {scratch.count.given(wanted.count), scratch.mean.given(wanted.mean), scratch.m2.given(wanted.m2)};
-  corrected const saved = {scratch.sigma.given(wanted_too.sigma), scratch.r.given(wanted_too.r), scratch.d.given(wanted_too.d)};
+  batch_moments const batch = {scratch.count.given(batch_given.count), scratch.mean.given(batch_given.mean),
+                               scratch.m2.given(batch_given.m2)};
+  corrected const saved = {scratch.sigma.given(corrected_given.sigma), scratch.r.given(corrected_given.r),
+                           scratch.d.given(corrected_given.d)};
 
   selection<T> const selected(o, p.mask, scratch.moments.selected, t.mask, on.exec);
   selected.count_groups(batch.count);
@@ -82,6 +85,6 @@ void train(problem const& p, forward_tensors const& t, parameters const& params,
 }
 
 std::size_t train_workspace(problem const& p) { return scratch_bytes<train_scratch>(p); }
-footprint train_passes(problem const& p) { return {1, affine_tensors(p), true}; }
+footprint train_passes(problem const& p) { return {1, count_affine_tensors(p), true}; }
 
 }  // namespace renorm::op

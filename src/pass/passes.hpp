@@ -2,7 +2,9 @@
 #pragma once
 
 #include "pass/channels.hpp"
+#include "pass/parallel.hpp"
 #include "pass/reduce.hpp"
+#include "pass/schedule.hpp"
 #include "pass/sweep.hpp"
 
 namespace renorm {

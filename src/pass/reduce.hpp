@@ -18,8 +18,8 @@
 
 #include "pass/arena.hpp"
 #include "pass/channels.hpp"
-#include "pass/schedule.hpp"
 #include "pass/mask.hpp"
+#include "pass/schedule.hpp"
 
 #include <string.h>
 
@@ -170,7 +170,8 @@ template <class T, class Sums> class reduction {
     return whole && is_narrow<T>(o_.width()) ? additions_per_lane : additions_per_level;
   }
 
-  // Two sums [2][width] over the rows of a part, by way of partial sums that stand behind them: add(part of it, to, and to).
+  // Two sums [2][width] over the rows of a part, so many additions to a lane at a time. Levels behind the first go through partial sums,
+  // which stand behind the sums: add(level, a, b) adds the rows of a level to a and b.
   template <class Add> void sum_levels(part const& p, std::size_t width, std::size_t additions, T* sums, Add const& add) const {
     T* const partial = sums + 2 * width;
     cut const levels = cut_runs(p.runs, p.length, o_.sublanes, additions);

@@ -1,4 +1,4 @@
-// Element-wise passes. A Sweep is what is done to values of type Sweep::value:
+// Element-wise passes. A Sweep is what is done to the values of a tensor:
 //
 //   planes(p, offset, column)     runs of NCHW; column is the place of their coefficients in [groups][width]
 //   pixels(p, offset, column)     rows of NHWC, width() columns

@@ -1,4 +1,4 @@
-// One register of T for one instruction set. This file includes xsimd, and native_<set>.hpp name intrinsics: no others do.
+// One register of T for one instruction set. This file includes xsimd, and native_<set>.hpp and fold_avx.hpp name intrinsics: no others do.
 //
 // Included once by each ISA's translation unit, which defines RENORM_ARCH (none: plain C++). Everything is in an unnamed namespace
 // and xsimd itself is renamed per ISA, so that no function compiled with ISA flags can be picked up by code of another ISA: a

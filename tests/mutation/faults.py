@@ -19,7 +19,7 @@ FAULTS = [
     ("rows: one partial sum of narrow ones", "src/kernels/lanes.hpp", "is_narrow<T>(width) ? 8 : 4", "is_narrow<T>(width) ? 128 : 4"),
     ("rows: one level of sums", "src/kernels/types.hpp", "additions_per_level = 64", "additions_per_level = 128"),
     ("rows: one level of those that a mask cuts", "src/pass/reduce.hpp", "return whole && is_narrow", "return is_narrow"),
-    ("rows: partial sums are not begun anew", "src/kernels/lanes.hpp", "zero.store(partial + i, k);", ""),
+    ("rows: partial sums are not begun anew", "src/kernels/add_partial.hpp", "zero.store(partial + i, k);", ""),
     ("fold: the upper half of the lanes is lost", "src/kernels/fold.hpp", "r[i] = r[i] + r[i + n];", "r[i] = r[i] + r[i];"),
     ("fold: the second sub-lane is lost", "src/kernels/fold.hpp", "for (std::size_t p = 1; p < sublanes", "for (std::size_t p = 2; p < sublanes"),
     ("fold: what doubles lose is lost", "src/kernels/settle_moments.hpp", "total = total + load_wide(low + c, k);", "(void)low;"),

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 
+import placed
 from faults import FAULTS
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
@@ -109,9 +110,7 @@ def outcome(copy, fault):
 def main():
     words = sys.argv[2:]
     faults = [f for f in FAULTS if not words or any(word in f[0] for word in words)]
-    stale = [f"{file}: {name}" for name, file, old, _ in faults if (SOURCE / file).read_text().count(old) != 1]
-    if stale:
-        sys.exit("not exactly once in its file:\n" + "\n".join(stale))
+    placed.check(SOURCE, faults)
     folder = pathlib.Path(sys.argv[1]).resolve()
     os.environ["CCACHE_BASEDIR"] = str(folder)  # what one copy has compiled, the others need not
     copies = [Copy(folder / str(i)) for i in range(COPIES)]
