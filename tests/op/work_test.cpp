@@ -1,4 +1,4 @@
-// Calls on empty tensors, each between two dumps of callgrind that are named after it: tests/work_test.sh counts their instructions.
+// Calls on empty tensors, each between two dumps of callgrind that are named after it: tests/op/work_test.sh counts their instructions.
 #include "capi/capi_call.hpp"
 #include "support/isas.hpp"
 

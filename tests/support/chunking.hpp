@@ -33,7 +33,8 @@ class chunking {
     additions_ = std::min(most, std::min(runs, runs_) * divide_up(piece_, step));
   }
 
-  std::size_t additions() const { return additions_; }  // of one lane, at most
+  // Of one lane, one after the other: an upper bound of what the library does, which adds in levels.
+  std::size_t additions() const { return additions_; }
 
   // f(places of the values of a channel in a chunk), for all chunks that have one.
   template <class F> void for_each(std::size_t c, F const& f) const {

@@ -5,7 +5,8 @@
 // the size of terms. These roundings are independent; uniform in their bounds, they give a sum over m values a deviation of
 // u*a*k*sqrt(m)/3. A rounding of each term before it is added gives u*a*sqrt(m/3). With six deviations of either, a mean of m terms
 // is off by at most E*u*a, E = 2*(k + 2)/sqrt(m). A term b far above the others is in its lane's partial sums from its place on, at
-// most k of them: six deviations of their roundings are 2*sqrt(3*k)*u*b. What follows the lanes is double.
+// most k of them: six deviations of their roundings are 2*sqrt(3*k)*u*b. What follows the lanes is double. All of this is an upper bound of
+// what the library does: it adds in levels (kernels/types.hpp), whose partial sums are smaller.
 //
 // Moments. Values are summed relative to a pivot K, the median of three values of their chunk: a = sqrt(q*var), where
 // q = mean((x - K)^2)/var; q <= 10, as chunks with S*S/k > 0.9*Q are done again around their mean.
