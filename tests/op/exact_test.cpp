@@ -177,8 +177,8 @@ TEST_F(Exact, SumsThatAreWrongAreReplaced) {
   for_each_isa([&] { EXPECT_NEAR(train(p).mean[0], 3 * far / 4096, 4.5); });
 }
 
-// The second half of a chunk of 128 rows adds up by itself, by 8 rows, or of wide ones, and those that a mask cuts, by a level of their own:
-// one by one, wide ones by four, its values would be lost behind a large one.
+// The second half of a chunk of 128 rows adds up by itself, by 8 rows, or of wide ones, and those that a mask cuts, by a level of their
+// own: one by one, wide ones by four, its values would be lost behind a large one.
 TEST_F(Exact, SmallRowsAddUpBehindALargeOne) {
   struct {
     std::size_t channels, apart;  // apart: of positions that count
