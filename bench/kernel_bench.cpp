@@ -58,29 +58,35 @@ template <class Run> struct job {
 };
 template <class Run> job(std::size_t, Run) -> job<Run>;
 
-planes one_run(run_values length) { return {1, length.n, 1, length.n, length.n}; }
-pixels all_rows(row_values length) { return {length.n / row_width, row_width, row_width}; }
+planes one_run(run_values length) { return {1, 1, 1, length.n}; }
+pixels all_rows(row_values length) { return {length.n / row_width, {0, 0, 1}, row_width}; }
+
+// Of one run, or of all rows.
+template <class E> view<E> run(E* data, run_values length) { return {data, {length.n, length.n, 1}}; }
+template <class E> view<E> run(E* data, row_values) { return {data, {0, 1, row_width}}; }
 
 namespace jobs {
 
 template <class T> auto moments_plane(kernels<T> const& k, arrays<T>& a, run_values n) {
-  return job{n.n * sizeof(T), [&k, &a, n] { k.moments_plane(one_run(n), a.x, {}, a.t_in.data(), nullptr, a.lane_sums.data()); }};
+  return job{n.n * sizeof(T), [&k, &a, n] { k.moments_plane(one_run(n), run(a.x, n), {}, a.t_in.data(), nullptr, a.lane_sums.data()); }};
 }
 
 template <class T> auto moments_pixels(kernels<T> const& k, arrays<T>& a, row_values n) {
   return job{n.n * sizeof(T),
-             [&k, &a, n] { k.moments_pixels(all_rows(n), a.x, a.t_in.data(), nullptr, a.t_out[0].data(), a.t_out[1].data()); }};
+             [&k, &a, n] { k.moments_pixels(all_rows(n), run(a.x, n), a.t_in.data(), nullptr, a.t_out[0].data(), a.t_out[1].data()); }};
 }
 
 template <class T> xhat_coefficients<T> xhat(arrays<T> const& a) { return {a.t_in.data(), a.t_in.data(), a.t_in.data()}; }
 
 template <class T> auto grad_moments_plane(kernels<T> const& k, arrays<T>& a, run_values n) {
-  return job{2 * n.n * sizeof(T), [&k, &a, n] { k.grad_moments_plane(one_run(n), a.x, a.dy, {}, xhat(a), {}, a.lane_sums.data()); }};
+  return job{2 * n.n * sizeof(T),
+             [&k, &a, n] { k.grad_moments_plane(one_run(n), run(a.x, n), run(a.dy, n), {}, xhat(a), {}, a.lane_sums.data()); }};
 }
 
 template <class T> auto grad_moments_pixels(kernels<T> const& k, arrays<T>& a, row_values n) {
-  return job{2 * n.n * sizeof(T),
-             [&k, &a, n] { k.grad_moments_pixels(all_rows(n), a.x, a.dy, xhat(a), {}, a.t_out[0].data(), a.t_out[1].data()); }};
+  return job{2 * n.n * sizeof(T), [&k, &a, n] {
+               k.grad_moments_pixels(all_rows(n), run(a.x, n), run(a.dy, n), xhat(a), {}, a.t_out[0].data(), a.t_out[1].data());
+             }};
 }
 
 template <class T> auto add_partial(kernels<T> const& k, arrays<T>& a, channel_count c) {
@@ -118,25 +124,27 @@ template <class T> auto settle_moments(kernels<T> const& k, arrays<T>& a, channe
 template <class T> affine_coefficients<T> affine(arrays<T> const& a) { return {a.t_in.data(), a.t_in.data(), a.t_in.data()}; }
 
 template <class T> auto affine_plane(kernels<T> const& k, arrays<T>& a, run_values n) {
-  return job{2 * n.n * sizeof(T), [&k, &a, n] { k.affine_plane(one_run(n), a.x, affine(a), {}, a.out, false); }};
+  return job{2 * n.n * sizeof(T), [&k, &a, n] { k.affine_plane(one_run(n), run(a.x, n), affine(a), {}, run(a.out, n), false); }};
 }
 
 template <class T> auto clear_plane(kernels<T> const& k, arrays<T>& a, run_values n) {
-  return job{3 * n.n * sizeof(T), [&k, &a, n] { k.clear_plane(one_run(n), {a.x, n.n}, a.out); }};
+  return job{3 * n.n * sizeof(T), [&k, &a, n] { k.clear_plane(one_run(n), run(a.x, n), run(a.out, n)); }};
 }
 
 template <class T> auto affine_pixels(kernels<T> const& k, arrays<T>& a, row_values n) {
-  return job{2 * n.n * sizeof(T), [&k, &a, n] { k.affine_pixels(all_rows(n), a.x, affine(a), {}, a.out, false); }};
+  return job{2 * n.n * sizeof(T), [&k, &a, n] { k.affine_pixels(all_rows(n), run(a.x, n), affine(a), {}, run(a.out, n), false); }};
 }
 
 template <class T> grad_coefficients<T> grad(arrays<T> const& a) { return {a.t_in.data(), a.t_in.data(), a.t_in.data()}; }
 
 template <class T> auto grad_affine_plane(kernels<T> const& k, arrays<T>& a, run_values n) {
-  return job{3 * n.n * sizeof(T), [&k, &a, n] { k.grad_affine_plane(one_run(n), a.x, a.dy, xhat(a), grad(a), {}, a.out, false); }};
+  return job{3 * n.n * sizeof(T),
+             [&k, &a, n] { k.grad_affine_plane(one_run(n), run(a.x, n), run(a.dy, n), xhat(a), grad(a), {}, run(a.out, n), false); }};
 }
 
 template <class T> auto grad_affine_pixels(kernels<T> const& k, arrays<T>& a, row_values n) {
-  return job{3 * n.n * sizeof(T), [&k, &a, n] { k.grad_affine_pixels(all_rows(n), a.x, a.dy, xhat(a), grad(a), {}, a.out, false); }};
+  return job{3 * n.n * sizeof(T),
+             [&k, &a, n] { k.grad_affine_pixels(all_rows(n), run(a.x, n), run(a.dy, n), xhat(a), grad(a), {}, run(a.out, n), false); }};
 }
 
 template <class T> auto narrow_affine(kernels<T> const& k, arrays<T>& a, channel_count c) {

@@ -15,6 +15,19 @@ std::size_t mask_bytes(problem const& p) {
   return p.mask == mask::bytes ? p.shape().per_channel() : p.mask == mask::lengths ? p.shape().n * sizeof(std::int64_t) : 0;
 }
 
+// A tensor of the caller's, which has no gaps, or NULL.
+template <class V> view<V> tensor(problem const& p, V* data) {
+  shape const& s = p.shape();
+  if (data == nullptr) return {};
+  return {data, s.planes() ? pitches{s.c * s.s, s.s, 1} : pitches{s.s * s.c, 1, s.c}};
+}
+template <class Args> forward_tensors forward_of(problem const& p, Args const& a) {
+  return {tensor(p, a.x), tensor(p, a.z), a.mask, tensor(p, a.y)};
+}
+template <class Args> gradient_tensors gradient_of(problem const& p, Args const& a) {
+  return {tensor(p, a.x), tensor(p, a.dy), tensor(p, a.z), a.mask, tensor(p, a.dx), tensor(p, a.dz)};
+}
+
 renorm_status check_counts(char const* function, char const* name, std::int64_t const* count, std::size_t counts) {
   for (std::size_t i = 0; count != nullptr && i < counts; ++i)
     if (count[i] < 0 || count[i] == INT64_MAX)
@@ -107,7 +120,7 @@ struct train {
   static std::size_t workspace(problem const& p) { return op::train_workspace(p); }
   static footprint passes(problem const& p) { return op::train_passes(p); }
   static void run(problem const& p, args const& a, call const& on) {
-    op::train(p, {a.x, a.z, a.mask, a.y}, {a.gamma, a.beta}, {a.running_mean, a.running_var, a.num_batches}, {a.count, a.mean, a.m2},
+    op::train(p, forward_of(p, a), {a.gamma, a.beta}, {a.running_mean, a.running_var, a.num_batches}, {a.count, a.mean, a.m2},
               {a.sigma, a.r, a.d}, a.nonfinite, on);
   }
 };
@@ -133,7 +146,7 @@ struct inference {
   static std::size_t workspace(problem const& p) { return op::inference_workspace(p); }
   static footprint passes(problem const& p) { return op::inference_passes(p); }
   static void run(problem const& p, args const& a, call const& on) {
-    op::inference(p, {a.x, a.z, a.mask, a.y}, {a.gamma, a.beta}, {a.running_mean, a.running_var}, a.nonfinite, on);
+    op::inference(p, forward_of(p, a), {a.gamma, a.beta}, {a.running_mean, a.running_var}, a.nonfinite, on);
   }
 };
 
@@ -168,7 +181,7 @@ struct backward {
   static std::size_t workspace(problem const& p) { return op::backward_workspace(p); }
   static footprint passes(problem const& p) { return op::backward_passes(p); }
   static void run(problem const& p, args const& a, call const& on) {
-    op::backward(p, {a.x, a.dy, a.z, a.mask, a.dx, a.dz}, {a.gamma, a.beta}, normalization_of(p, a), a.count, {a.dgamma, a.dbeta}, on);
+    op::backward(p, gradient_of(p, a), {a.gamma, a.beta}, normalization_of(p, a), a.count, {a.dgamma, a.dbeta}, on);
   }
 };
 
@@ -198,8 +211,7 @@ struct inference_backward {
   static std::size_t workspace(problem const& p) { return op::inference_backward_workspace(p); }
   static footprint passes(problem const& p) { return op::inference_backward_passes(p); }
   static void run(problem const& p, args const& a, call const& on) {
-    op::inference_backward(p, {a.x, a.dy, a.z, a.mask, a.dx, a.dz}, {a.gamma, a.beta}, {a.running_mean, a.running_var}, {a.dgamma, a.dbeta},
-                           on);
+    op::inference_backward(p, gradient_of(p, a), {a.gamma, a.beta}, {a.running_mean, a.running_var}, {a.dgamma, a.dbeta}, on);
   }
 };
 
@@ -219,7 +231,7 @@ struct moments {
   static renorm_status check(problem const& p, args const& a) { return check_lengths(name, p, a.mask); }
   static std::size_t workspace(problem const& p) { return op::moments_workspace(p); }
   static footprint passes(problem const& p) { return op::moments_passes(p); }
-  static void run(problem const& p, args const& a, call const& on) { op::moments(p, a.x, a.mask, {a.count, a.mean, a.m2}, on); }
+  static void run(problem const& p, args const& a, call const& on) { op::moments(p, tensor(p, a.x), a.mask, {a.count, a.mean, a.m2}, on); }
 };
 
 struct merge : without_tensor_passes {
@@ -353,9 +365,7 @@ struct apply {
   static renorm_status check(problem const& p, args const& a) { return check_lengths(name, p, a.mask); }
   static std::size_t workspace(problem const& p) { return op::apply_workspace(p); }
   static footprint passes(problem const& p) { return op::apply_passes(p); }
-  static void run(problem const& p, args const& a, call const& on) {
-    op::apply(p, {a.x, a.z, a.mask, a.y}, {a.center, a.scale, a.shift}, on);
-  }
+  static void run(problem const& p, args const& a, call const& on) { op::apply(p, forward_of(p, a), {a.center, a.scale, a.shift}, on); }
 };
 
 struct backward_reduce {
@@ -383,8 +393,8 @@ struct backward_reduce {
   static std::size_t workspace(problem const& p) { return op::backward_reduce_workspace(p); }
   static footprint passes(problem const& p) { return op::backward_reduce_passes(p); }
   static void run(problem const& p, args const& a, call const& on) {
-    op::backward_reduce(p, {a.x, a.dy, a.z, a.mask, nullptr, nullptr}, {a.gamma, a.beta}, normalization_of(p, a), {a.sum_dy, a.sum_dy_xhat},
-                        on);
+    op::backward_reduce(p, {tensor(p, a.x), tensor(p, a.dy), tensor(p, a.z), a.mask, {}, {}}, {a.gamma, a.beta}, normalization_of(p, a),
+                        {a.sum_dy, a.sum_dy_xhat}, on);
   }
 };
 
@@ -424,8 +434,8 @@ struct backward_apply {
   static std::size_t workspace(problem const& p) { return op::backward_apply_workspace(p); }
   static footprint passes(problem const& p) { return op::backward_apply_passes(p); }
   static void run(problem const& p, args const& a, call const& on) {
-    op::backward_apply(p, {a.x, a.dy, a.z, a.mask, a.dx, a.dz}, {a.gamma, a.beta}, normalization_of(p, a), a.count,
-                       {a.sum_dy, a.sum_dy_xhat}, {a.dgamma, a.dbeta}, on);
+    op::backward_apply(p, gradient_of(p, a), {a.gamma, a.beta}, normalization_of(p, a), a.count, {a.sum_dy, a.sum_dy_xhat},
+                       {a.dgamma, a.dbeta}, on);
   }
 };
 
@@ -449,8 +459,8 @@ struct fold : without_tensor_passes {
   }
   static renorm_status check(problem const&, args const&) { return RENORM_OK; }
   static void run(problem const& p, args const& a, call const& on) {
-    op::fold(p, {a.weights, a.bias}, {a.gamma, a.beta}, {a.running_mean, a.running_var}, {a.scale, a.folded_weights, a.folded_bias},
-             a.nonfinite, on);
+    op::fold(p, {tensor(p, a.weights), a.bias}, {a.gamma, a.beta}, {a.running_mean, a.running_var},
+             {a.scale, tensor(p, a.folded_weights), a.folded_bias}, a.nonfinite, on);
   }
 };
 

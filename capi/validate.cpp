@@ -81,10 +81,10 @@ problem translate(renorm_desc const& d) {
   // With one channel the layouts are the same memory, and it is one long plane. Without positions they are, too, and rows of channels are
   // the fast way through it.
   bool const planes = d.c == 1 || (d.layout == RENORM_NCHW && d.s != 1);
-  shape const extents = {planes ? layout::nchw : layout::nhwc,
-                         static_cast<std::size_t>(d.n),
+  shape const extents = {static_cast<std::size_t>(d.n),
                          static_cast<std::size_t>(d.c),
                          static_cast<std::size_t>(d.s),
+                         planes ? 1 : static_cast<std::size_t>(d.c),
                          d.groups > 1 ? static_cast<std::size_t>(d.groups) : 1,
                          d.groups > 1 && d.group_order == RENORM_GROUPS_INTERLEAVED};
   p.mask = d.mask_kind == RENORM_MASK_BYTES ? mask::bytes : d.mask_kind == RENORM_MASK_LENGTHS ? mask::lengths : mask::none;

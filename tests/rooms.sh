@@ -19,15 +19,17 @@ unknown() {
 }
 
 allow capi '[a-z]+\.(hpp|inc)|(op|pass|isa|kernels)/|renorm/(renorm|openmp)\.h'
-allow src/op '(op|pass|kernels)/|isa/code\.hpp'
-allow src/pass '(pass|kernels)/|isa/cache\.hpp'
+allow src/op '(op|pass|tensor|kernels)/|isa/code\.hpp'
+allow src/pass '(pass|tensor|kernels)/|isa/cache\.hpp'
 allow src/isa '(isa|kernels)/|renorm/renorm\.h'
-allow src/kernels '(kernels|simd)/'
+allow src/kernels '(kernels|tensor|simd)/'
+allow src/tensor 'tensor/'
 allow src/simd 'simd/'
 # allow sees what is in quotes.
-found=$(grep -rnE '^ *# *include *<(renorm|op|pass|isa|kernels|simd)/' capi src || true)
+found=$(grep -rnE '^ *# *include *<(renorm|op|pass|tensor|isa|kernels|simd)/' capi src || true)
 if [ -n "$found" ]; then printf 'quotes belong around the own headers:\n%s\n' "$found" && status=1; fi
-unknown 'renorm_[a-z_]+_args|renorm_desc|renorm_exec|renorm_status' src/op src/pass src/kernels src/simd
+unknown 'renorm_[a-z_]+_args|renorm_desc|renorm_exec|renorm_status' src/op src/pass src/tensor src/kernels src/simd
+unknown 'layout' src
 unknown '[a-z_]*(gamma|beta|running)[a-z_]*|momentum|eps' src/pass
 unknown 'xsimd' src/op src/pass src/isa/*.hpp
 found=$(grep -rlE '^ *# *include *<(xsimd/|[a-z]*intrin\.h|arm_neon\.h|cpuid\.h)' capi src | grep -vxE 'src/simd/.*|src/isa/cpuid\.hpp' || true)

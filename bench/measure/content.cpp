@@ -60,8 +60,10 @@ template <class T> std::vector<bool> sampled_positions(renorm_desc const& desc, 
     renorm::group const group = o.at(g);
     for (std::size_t chunk = 0; chunk < group.cut.chunks; ++chunk) {
       renorm::part const part = group.cut.part_of(chunk);
-      for (std::size_t const k : selected.samples(group, chunk).at)
-        sampled[o.position_of(group, part) + k / part.length * o.run_step() + k % part.length] = true;
+      for (std::size_t const k : selected.samples(group, chunk).position) {
+        renorm::place const at = o.place_of(group, {part.run + k / part.length, 1, part.first + k % part.length, 1});
+        sampled[at.sample * p.shape().s + at.position] = true;
+      }
     }
   }
   return sampled;

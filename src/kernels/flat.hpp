@@ -18,7 +18,7 @@ template <class V, class T> void repeat_values(T const* values, std::size_t coun
   }
 }
 
-// sweep(pixels, offset, rows) for the samples of one group of channels after the other; rows[k] is the row of coefficients[k]. One row
+// sweep(pixels, place, rows) for the samples of one group of channels after the other; rows[k] is the row of coefficients[k]. One row
 // at a time: rows of different samples in turn ran at half the speed in the L2 cache.
 template <class V, std::size_t arrays, class T, class Sweep>
 RENORM_INLINE void sweep_flat(planes const& p, T const* const (&coefficients)[arrays], Sweep const& sweep) {
@@ -28,8 +28,7 @@ RENORM_INLINE void sweep_flat(planes const& p, T const* const (&coefficients)[ar
   for (std::size_t first = 0; first < p.channels; first += together) {
     std::size_t const channels = p.channels - first < together ? p.channels - first : together;
     for (std::size_t k = 0; k < arrays; ++k) repeat_values<V>(coefficients[k] + first, channels, p.length, rows[k]);
-    for (std::size_t i = 0; i < p.samples; ++i)
-      sweep({1, p.sample_pitch, channels * p.length, p.ahead}, i * p.sample_pitch + first * p.length, rows);
+    for (std::size_t i = 0; i < p.samples; ++i) sweep({1, {}, channels * p.length, p.ahead}, place{i * p.step, first, 0}, rows);
   }
 }
 

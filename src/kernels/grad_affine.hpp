@@ -9,6 +9,17 @@
 namespace renorm {
 namespace {
 
+// Runs of all tensors of a gradient.
+template <class T> struct gradient_runs {
+  run_of<T const> x, dy, z;
+  run_of<T> dx, dz;
+
+  RENORM_INLINE gradient_runs at(std::size_t run, std::size_t column) const {
+    return {x.at(run, column), dy.at(run, column), z.at(run, column), dx.at(run, column), dz.at(run, column)};
+  }
+  RENORM_INLINE void next() { x.next(), dy.next(), z.next(), dx.next(), dz.next(); }
+};
+
 // The coefficients of one register's channels.
 template <class Units, class Fused, class V> struct grad_registers {
   typename Units::template deviation<V> from;
@@ -30,15 +41,15 @@ template <class Units, class Fused, class V> struct grad_registers {
   }
 
   // One register of dx, and of dz where it is wanted.
-  template <class T, class K, class Store> RENORM_INLINE void sweep(Fused fused, T const* x, T const* dy, grad_epilogue<T> const& e, T* dx,
-                                                                    std::size_t at, K n, Store const& store) const {
-    V const deviation = from.of(V::load(x + at, n, from.filler()));
-    V const g = before.open(fused, V::load(dy + at, n, c1), deviation, e.z, at, n);
+  template <class T, class K, class Store>
+  RENORM_INLINE void sweep(Fused fused, gradient_runs<T> const& t, std::size_t at, K n, Store const& store) const {
+    V const deviation = from.of(V::load(t.x.values + at, n, from.filler()));
+    V const g = before.open(fused, V::load(t.dy.values + at, n, c1), deviation, t.z.values, at, n);
     if (fused.add) {
-      if (e.dz != nullptr) store(g, e.dz + at, n);
+      if (t.dz.values != nullptr) store(g, t.dz.values + at, n);
     }
     V const xhat = fma(from.in_units(deviation), inv, off);
-    store(in_units(Units(), scale * ((g - c1) - xhat * c2)), dx + at, n);
+    store(in_units(Units(), scale * ((g - c1) - xhat * c2)), t.dx.values + at, n);
   }
 
  private:
@@ -46,14 +57,15 @@ template <class Units, class Fused, class V> struct grad_registers {
   RENORM_INLINE V in_units(scaled, V v) const { return v * dx_unit; }
 };
 
-template <class Units, class Fused, class V, class T> void grad_affine_rows(Fused fused, pixels const& p, T const* x, T const* dy,
-                                                                            xhat_coefficients<T> const& n, grad_coefficients<T> const& g,
-                                                                            grad_epilogue<T> const& e, T* dx, bool stream) {
+template <class Units, class Fused, class V, class T>
+void grad_affine_rows(Fused fused, pixels const& p, view<T const> const& x, view<T const> const& dy, xhat_coefficients<T> const& n,
+                      grad_coefficients<T> const& g, grad_epilogue<T> const& e, view<T> const& dx, bool stream) {
   constexpr std::size_t tile_registers = 2;
-  std::size_t const pitch = p.pitch;
-  write_rows<V, tile_registers, T>(p, stream, [&](std::size_t first, std::size_t rows, bool streamed) RENORM_LAMBDA {
-    std::size_t const row = first * pitch;
-    sweep_tiles_to<V, tile_registers>(dx + row, p.width, streamed, [&](std::size_t j, auto registers, auto k, auto store) RENORM_LAMBDA {
+  std::size_t const x_ahead = p.ahead * x.pitch.channel, dy_ahead = p.ahead * dy.pitch.channel;
+  gradient_runs<T> const all = {rows_of(x, p), rows_of(dy, p), rows_of(e.z, p), rows_of(dx, p), rows_of(e.dz, p)};
+  write_rows<V, tile_registers>(p, all.dx, stream, [&](std::size_t first, std::size_t rows, bool streamed) RENORM_LAMBDA {
+    T* const to = all.dx.at(first, 0).values;
+    sweep_tiles_to<V, tile_registers>(to, p.width, streamed, [&](std::size_t j, auto registers, auto k, auto store) RENORM_LAMBDA {
       constexpr std::size_t count = registers;
       grad_registers<Units, Fused, V> r[count];
       RENORM_UNROLL for (std::size_t i = 0; i < count; ++i) {
@@ -61,59 +73,66 @@ template <class Units, class Fused, class V, class T> void grad_affine_rows(Fuse
         auto const load = [&](T const* values) RENORM_LAMBDA { return V::load(values + c, k, V::set(T(0))); };
         r[i] = grad_registers<Units, Fused, V>::load(fused, n, g, e, load);
       }
-      std::size_t at = row + j;
-      for (std::size_t m = 0; m < rows; ++m, at += pitch) {
+      auto row = all.at(first, j);
+      for (std::size_t m = 0; m < rows; ++m, row.next()) {
         RENORM_UNROLL for (std::size_t i = 0; i < count; ++i) {
-          std::size_t const value = at + i * V::size;
-          read_ahead<V>(store, x + value, j + i * V::size, p.ahead);
-          read_ahead<V>(store, dy + value, j + i * V::size, p.ahead);
-          r[i].sweep(fused, x, dy, e, dx, value, k, store);
+          std::size_t const at = i * V::size;
+          read_ahead<V>(store, row.x.values + at, j + at, x_ahead);
+          read_ahead<V>(store, row.dy.values + at, j + at, dy_ahead);
+          r[i].sweep(fused, row, at, k, store);
         }
       }
     });
   });
 }
 
-template <class V, class T = typename V::value> void grad_affine_pixels(pixels const& p, T const* x, T const* dy,
+template <class V, class T = typename V::value> void grad_affine_pixels(pixels const& p, view<T const> const& x, view<T const> const& dy,
                                                                         xhat_coefficients<T> const& n, grad_coefficients<T> const& g,
-                                                                        grad_epilogue<T> const& e, T* dx, bool stream) {
+                                                                        grad_epilogue<T> const& e, view<T> const& dx, bool stream) {
   if (n.half != nullptr) grad_affine_rows<scaled, any_fused, V>({e.relu, e.add}, p, x, dy, n, g, e, dx, stream);
   else
     with_epilogue(e, [&](auto fused) RENORM_LAMBDA { grad_affine_rows<plain, decltype(fused), V>(fused, p, x, dy, n, g, e, dx, stream); });
 }
 
-template <class Fused, class V, class T> void grad_affine_flat(Fused fused, planes const& p, T const* x, T const* dy,
-                                                               xhat_coefficients<T> const& n, grad_coefficients<T> const& g,
-                                                               grad_epilogue<T> const& e, T* dx, bool stream) {
-  auto const sweep = [&](pixels const& q, std::size_t offset, auto const& rows) RENORM_LAMBDA {
-    grad_epilogue<T> here = epilogue_from(e, 0, offset);
+template <class Fused, class V, class T>
+void grad_affine_flat(Fused fused, planes const& p, view<T const> const& x, view<T const> const& dy, xhat_coefficients<T> const& n,
+                      grad_coefficients<T> const& g, grad_epilogue<T> const& e, view<T> const& dx, bool stream) {
+  auto const sweep = [&](pixels const& q, place const& at, auto const& rows) RENORM_LAMBDA {
+    grad_epilogue<T> here = from(e, 0, at);
     if constexpr (Fused::relu) here.scale = rows[6], here.shift = rows[7];
-    grad_affine_rows<plain, Fused, V>(fused, q, x + offset, dy + offset, {rows[0], rows[1], rows[2]}, {rows[3], rows[4], rows[5]}, here,
-                                      dx + offset, stream);
+    grad_affine_rows<plain, Fused, V>(fused, q, x.from(at), dy.from(at), {rows[0], rows[1], rows[2]}, {rows[3], rows[4], rows[5]}, here,
+                                      dx.from(at), stream);
   };
   if constexpr (Fused::relu) sweep_flat<V>(p, {n.center, n.inv, n.off, g.scale, g.c1, g.c2, e.scale, e.shift}, sweep);
   else sweep_flat<V>(p, {n.center, n.inv, n.off, g.scale, g.c1, g.c2}, sweep);
 }
 
-template <class Units, class Fused, class V, class T> void grad_affine_runs(Fused fused, planes const& p, T const* x, T const* dy,
-                                                                            xhat_coefficients<T> const& n, grad_coefficients<T> const& g,
-                                                                            grad_epilogue<T> const& e, T* dx, bool stream) {
-  for (std::size_t i = 0; i < p.samples; ++i)
-    for (std::size_t c = 0; c < p.channels; ++c) {
-      std::size_t const run = i * p.sample_pitch + c * p.channel_pitch;
+template <class Units, class Fused, class V, class T> void grad_affine_runs(Fused fused, planes const& p, view<T const> const& x_view,
+                                                                            view<T const> const& dy_view, xhat_coefficients<T> const& n,
+                                                                            grad_coefficients<T> const& g, grad_epilogue<T> const& e,
+                                                                            view<T> const& dx_view, bool stream) {
+  view<T const> const x = x_view, dy = dy_view;
+  view<T> const dx = dx_view;
+  std::size_t const x_ahead = p.ahead * x.pitch.channel, dy_ahead = p.ahead * dy.pitch.channel;
+  for (std::size_t i = 0; i < p.samples; ++i) {
+    std::size_t const sample = i * p.step;
+    gradient_runs<T> runs = {channels_of(x, sample), channels_of(dy, sample), channels_of(e.z, sample), channels_of(dx, sample),
+                             channels_of(e.dz, sample)};
+    for (std::size_t c = 0; c < p.channels; ++c, runs.next()) {
       auto const load = [&](T const* values) RENORM_LAMBDA { return V::set(values[c]); };
       auto const r = grad_registers<Units, Fused, V>::load(fused, n, g, e, load);
-      sweep_to<V>(dx + run, p.length, stream && is_long_run<T>(p.length), [&](std::size_t j, auto k, auto store) RENORM_LAMBDA {
-        read_ahead<V>(store, x + run + j, j, p.ahead);
-        read_ahead<V>(store, dy + run + j, j, p.ahead);
-        r.sweep(fused, x, dy, e, dx, run + j, k, store);
+      sweep_to<V>(runs.dx.values, p.length, stream && is_long_run<T>(p.length), [&](std::size_t j, auto k, auto store) RENORM_LAMBDA {
+        read_ahead<V>(store, runs.x.values + j, j, x_ahead);
+        read_ahead<V>(store, runs.dy.values + j, j, dy_ahead);
+        r.sweep(fused, runs, j, k, store);
       });
     }
+  }
 }
 
-template <class V, class T = typename V::value> void grad_affine_plane(planes const& p, T const* x, T const* dy,
+template <class V, class T = typename V::value> void grad_affine_plane(planes const& p, view<T const> const& x, view<T const> const& dy,
                                                                        xhat_coefficients<T> const& n, grad_coefficients<T> const& g,
-                                                                       grad_epilogue<T> const& e, T* dx, bool stream) {
+                                                                       grad_epilogue<T> const& e, view<T> const& dx, bool stream) {
   if (n.half != nullptr) {
     grad_affine_runs<scaled, any_fused, V>({e.relu, e.add}, p, x, dy, n, g, e, dx, stream);
     return;

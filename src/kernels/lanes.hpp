@@ -97,15 +97,10 @@ template <class V> struct valid_values {
   }
 };
 
-// Neighbouring values of a channel in a sample, from a position on; offset is that of the first.
-struct stretch {
-  std::size_t sample, channel, position, offset, length;
-};
-
-// body(f), f(stretch) being how its values count.
-template <class V, class T, class Body> RENORM_INLINE void with_validity(validity<T> const& valid, Body const& body) {
-  if (valid.at == nullptr) body([](stretch const&) RENORM_LAMBDA { return every_value<V>{}; });
-  else body([&](stretch const& s) RENORM_LAMBDA { return valid_values<V>{valid.at + s.sample * valid.pitch + s.position}; });
+// body(f), f(place) being how the values from there on count. valid is not 0 where a position does; without it all do.
+template <class V, class T, class Body> RENORM_INLINE void with_validity(view<T const> const& valid, Body const& body) {
+  if (valid.data == nullptr) body([](place const&) RENORM_LAMBDA { return every_value<V>{}; });
+  else body([&](place const& at) RENORM_LAMBDA { return valid_values<V>{valid.at(at)}; });
 }
 
 // Additions to a lane that make a partial sum of planes: of short runs, and of a part of a long one.
@@ -126,32 +121,29 @@ RENORM_INLINE std::size_t runs_of_partial(std::size_t additions) {
 template <class V, class Body> RENORM_INLINE void sum_samples(planes const& p, std::size_t c, std::size_t first, std::size_t last,
                                                               std::size_t runs, lane_sums<V>& sums, Body const& body) {
   constexpr std::size_t most = long_additions * lanes<typename V::value>;
-  std::size_t offset = first * p.sample_pitch + c * p.channel_pitch;
   if (p.length <= most) {
     for (std::size_t i = first; i < last;) {
       auto partial = lane_sums<V>::zero();
-      for (std::size_t end = last - i < runs ? last : i + runs; i < end; ++i, offset += p.sample_pitch)
-        body(stretch{i, c, 0, offset, p.length}, partial);
+      for (std::size_t end = last - i < runs ? last : i + runs; i < end; ++i) body(place{i * p.step, c, 0}, p.length, partial);
       sums.add(partial);
     }
     return;
   }
-  for (std::size_t i = first; i < last; ++i, offset += p.sample_pitch)
+  for (std::size_t i = first; i < last; ++i)
     for (std::size_t j = 0; j < p.length; j += most) {
       auto partial = lane_sums<V>::zero();
-      body(stretch{i, c, j, offset + j, p.length - j < most ? p.length - j : most}, partial);
+      body(place{i * p.step, c, j}, p.length - j < most ? p.length - j : most, partial);
       sums.add(partial);
     }
 }
 
-// Two sums of each channel over planes: body(stretch, lanes) adds what is no longer than a run. The lanes of all channels are kept in
-// memory and the samples taken a few at once, so that the tensor is read in its order; where all of it is in the L1 cache anyway, all
-// samples at once.
-template <class V, class Body> RENORM_INLINE void sum_planes(planes const& p, typename V::value* sums, Body const& body) {
-  using T = typename V::value;
+// Two sums of each channel over planes: body(place, length, lanes) adds what is no longer than a run. The lanes of all channels are kept
+// in memory and the samples taken a few at once, so that the tensor is read in its order; all samples at once where all of it, x that is,
+// is in the L1 cache anyway: partial sums are the same.
+template <class V, class T, class Body> RENORM_INLINE void sum_planes(planes const& p, view<T const> const& x, T* sums, Body const& body) {
   constexpr std::size_t l1_values = 16384 / sizeof(T), n = lane_registers<V>;
   std::size_t const runs = runs_of_partial((p.length + lanes<T> - 1) / lanes<T>), at_once = runs < samples_at_once ? samples_at_once : runs;
-  std::size_t const together = p.samples * p.sample_pitch <= l1_values ? p.samples : at_once;
+  std::size_t const together = p.samples * p.step * x.pitch.sample <= l1_values ? p.samples : at_once;
   for (std::size_t first = 0; first < p.samples; first += together) {
     std::size_t const last = p.samples - first < together ? p.samples : first + together;
     for (std::size_t c = 0; c < p.channels; ++c) {
@@ -173,6 +165,22 @@ template <class V, std::size_t N, class Body> RENORM_INLINE void sweep_tiles(std
   if (i == n) return;
   if constexpr (N > 1) sweep_tiles<V, N / 2>(n, body, i);
   else body(i, whole<1>{}, n - i);
+}
+
+// Runs of a tensor, one after the other: rows, or the channels of a sample. Where there is no such tensor they are NULL, and 0 apart.
+template <class E> struct run_of {
+  E* values;
+  std::size_t pitch;
+
+  RENORM_INLINE run_of at(std::size_t run, std::size_t column) const {
+    return {values == nullptr ? nullptr : values + run * pitch + column, pitch};
+  }
+  RENORM_INLINE void next() { values += pitch; }
+};
+
+template <class E> RENORM_INLINE run_of<E> rows_of(view<E> const& v, pixels const& p) { return {v.data, v.pitch.offset(p.step)}; }
+template <class E> RENORM_INLINE run_of<E> channels_of(view<E> const& v, std::size_t sample) {
+  return {v.at({sample, 0, 0}), v.pitch.channel};
 }
 
 // Rows that share one load of the coefficients, and that make one partial sum: of wide ones four, as more rows at a 4 KB pitch thrash an

@@ -19,13 +19,15 @@ template <class V, class T, class Load> RENORM_INLINE scaled_deviation<V> from_p
 }
 
 template <class V, class T, class Factor>
-void sum_runs(planes const& p, T const* x, validity<T> const& valid, T const* pivot, Factor factor, T* sums) {
+void sum_runs(planes const& p, view<T const> const& x_view, view<T const> const& valid, T const* pivot, Factor factor, T* sums) {
+  view<T const> const x = x_view;
   with_validity<V>(valid, [&](auto values_of) RENORM_LAMBDA {
-    sum_planes<V>(p, sums, [&](stretch const& s, lane_sums<V>& to) RENORM_LAMBDA {
-      auto const from = from_pivot<V>(pivot, factor, [&](T const* values) RENORM_LAMBDA { return V::set(values[s.channel]); });
-      auto const values = values_of(s);
-      for_each_lane<V>(s.length, [&](std::size_t r, std::size_t j, auto k) RENORM_LAMBDA {
-        V const deviation = from.of(values.keep(V::load(x + s.offset + j, k, from.filler()), from.filler(), j, k));
+    sum_planes<V>(p, x, sums, [&](place const& at, std::size_t length, lane_sums<V>& to) RENORM_LAMBDA {
+      auto const from = from_pivot<V>(pivot, factor, [&](T const* values) RENORM_LAMBDA { return V::set(values[at.channel]); });
+      auto const values = values_of(at);
+      T const* const run = x.at(at);
+      for_each_lane<V>(length, [&](std::size_t r, std::size_t j, auto k) RENORM_LAMBDA {
+        V const deviation = from.of(values.keep(V::load(run + j, k, from.filler()), from.filler(), j, k));
         to.add(r, deviation, deviation, next_term{});
       });
     });
@@ -34,15 +36,15 @@ void sum_runs(planes const& p, T const* x, validity<T> const& valid, T const* pi
 
 // sums[channel] = {lanes of sum, lanes of sum of squares}, over all samples. factor may be NULL.
 template <class V, class T = typename V::value>
-void moments_plane(planes const& p, T const* x, validity<T> const& valid, T const* pivot, T const* factor, T* sums) {
+void moments_plane(planes const& p, view<T const> const& x, view<T const> const& valid, T const* pivot, T const* factor, T* sums) {
   if (factor == nullptr) sum_runs<V>(p, x, valid, pivot, nullptr, sums);
   else sum_runs<V>(p, x, valid, pivot, factor, sums);
 }
 
 template <class V, class T, class Factor>
-void sum_rows(pixels const& p, T const* x, T const* pivot, Factor factor, T* sum, T* sum_squares) {
+void sum_rows(pixels const& p, view<T const> const& x, T const* pivot, Factor factor, T* sum, T* sum_squares) {
   constexpr std::size_t tile_registers = 4;
-  std::size_t const pitch = p.pitch;
+  auto const all = rows_of(x, p);
   for_each_row_group<V, tile_registers>(p, [&](std::size_t first, std::size_t rows) RENORM_LAMBDA {
     sweep_tiles<V, tile_registers>(p.width, [&](std::size_t j, auto registers, auto k) RENORM_LAMBDA {
       using columns = tile<V, registers>;
@@ -53,7 +55,7 @@ void sum_rows(pixels const& p, T const* x, T const* pivot, Factor factor, T* sum
       RENORM_UNROLL for (std::size_t i = 0; i < columns::registers; ++i) from[i] = from_at(j + i * V::size);
       two_sums<V, registers> sums = {columns::load(sum + j, k), columns::load(sum_squares + j, k)};
       sum_row_group(rows, rows_at_once<T>(p.width), sums, [&](std::size_t r, auto& to, auto which) RENORM_LAMBDA {
-        T const* const row = x + (first + r) * pitch + j;
+        T const* const row = all.at(first + r, j).values;
         RENORM_UNROLL for (std::size_t i = 0; i < columns::registers; ++i) {
           V const deviation = from[i].of(V::load(row + i * V::size, k, from[i].filler()));
           to.add(i, deviation, deviation, which);
@@ -67,7 +69,7 @@ void sum_rows(pixels const& p, T const* x, T const* pivot, Factor factor, T* sum
 
 // sum[j], sum_squares[j] += over the rows of column j. factor may be NULL.
 template <class V, class T = typename V::value>
-void moments_pixels(pixels const& p, T const* x, T const* pivot, T const* factor, T* sum, T* sum_squares) {
+void moments_pixels(pixels const& p, view<T const> const& x, T const* pivot, T const* factor, T* sum, T* sum_squares) {
   if (factor == nullptr) sum_rows<V>(p, x, pivot, nullptr, sum, sum_squares);
   else sum_rows<V>(p, x, pivot, factor, sum, sum_squares);
 }

@@ -63,9 +63,10 @@ template <class T> RENORM_INLINE bool is_long_run(std::size_t length) { return l
 
 // group(first row, number of rows, stream) over rows for tiles of N registers. Rows that are a whole number of cache lines apart have their
 // ends in common, so that nothing of them is stored both ways.
-template <class V, std::size_t N, class T, class Group> RENORM_INLINE void write_rows(pixels const& p, bool stream, Group const& group) {
-  bool const streamed = stream && (p.pitch * sizeof(T) % line_bytes == 0 || is_long_run<T>(p.width));
-  bool const same_alignment = p.pitch % V::size == 0;
+template <class V, std::size_t N, class T, class Group>
+RENORM_INLINE void write_rows(pixels const& p, run_of<T> const& y, bool stream, Group const& group) {
+  bool const streamed = stream && (y.pitch * sizeof(T) % line_bytes == 0 || is_long_run<T>(p.width));
+  bool const same_alignment = y.pitch % V::size == 0;
   if (!streamed || same_alignment)
     for_each_row_group<V, N>(p, [&](std::size_t first, std::size_t rows) RENORM_LAMBDA { group(first, rows, streamed); });
   else

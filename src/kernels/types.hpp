@@ -1,6 +1,8 @@
 // What kernels take: memory shapes, coefficient arrays, arrays of a dtype known at run time.
 #pragma once
 
+#include "tensor/view.hpp"
+
 #include <cstddef>
 #include <cstdint>
 
@@ -39,25 +41,21 @@ inline double divisor_of(std::int64_t count, bool bessel) {
 
 }  // namespace
 
-// Contiguous runs of one channel each (NCHW): samples x channels runs of length values.
+// Runs of one channel each, from a place in all tensors on: of so many samples, which are a step apart, and channels.
 struct planes {
-  std::size_t samples, sample_pitch;
-  std::size_t channels, channel_pitch;
+  std::size_t samples, step;
+  std::size_t channels;
   std::size_t length;
-  std::size_t ahead = 0;  // see read_ahead in kernels/stream.hpp
+  std::size_t ahead = 0;  // in channels: see read_ahead in kernels/stream.hpp
   bool flat = false;      // whole short planes without a gap, to be swept as kernels/flat.hpp does
 };
 
-// Rows that hold all channels (NHWC): rows of width values, pitch apart. Column j takes coefficient j.
+// Rows that hold all channels, a step apart: of width values without a gap. Column j takes coefficient j.
 struct pixels {
-  std::size_t rows, pitch, width;
-  std::size_t ahead = 0;  // see read_ahead in kernels/stream.hpp
-};
-
-// Which positions of runs count: at[sample*pitch + position] is not 0 where one does. Without an array all do.
-template <class T> struct validity {
-  T const* at;
-  std::size_t pitch;
+  std::size_t rows;
+  place step;
+  std::size_t width;
+  std::size_t ahead = 0;  // as above
 };
 
 // More than this share of Q cancelled: the pivot was an outlier.
@@ -81,15 +79,16 @@ template <class T> struct grad_coefficients { T const *scale, *c1, *c2, *dx_unit
 // What becomes of the value v of the affine map: v + z where add, then 0 where that is below 0 and relu.
 template <class T> struct epilogue {
   bool relu, add;
-  T const* z;
+  view<T const> z;
 };
 
 // The same seen from behind: dy counts where the argument of relu, scale*(x - center) + shift (+ z), is not <= 0, and is the gradient of
 // z, which goes to dz if there is one. center and half are those of xhat.
 template <class T> struct grad_epilogue {
   bool relu, add;
-  T const *scale, *shift, *unit, *z;
-  T* dz;
+  T const *scale, *shift, *unit;
+  view<T const> z;
+  view<T> dz;
 };
 
 namespace {
@@ -97,7 +96,7 @@ namespace {
 // Optional arrays, moved to their element i.
 template <class T> T* from(T* a, std::size_t i) { return a == nullptr ? nullptr : a + i; }
 
-// From a column of the coefficients on, and an offset in the tensors.
+// From a column of the coefficients on, and a place in the tensors.
 template <class T> affine_coefficients<T> from(affine_coefficients<T> const& a, std::size_t i) {
   return {a.center + i, a.scale + i, a.shift + i, from(a.half, i), from(a.unit, i)};
 }
@@ -107,14 +106,15 @@ template <class T> xhat_coefficients<T> from(xhat_coefficients<T> const& a, std:
 template <class T> grad_coefficients<T> from(grad_coefficients<T> const& a, std::size_t i) {
   return {a.scale + i, a.c1 + i, a.c2 + i, from(a.dx_unit, i)};
 }
-template <class T> grad_epilogue<T> epilogue_from(grad_epilogue<T> const& e, std::size_t column, std::size_t offset) {
+template <class T> epilogue<T> from(epilogue<T> const& e, place const& at) { return {e.relu, e.add, e.z.from(at)}; }
+template <class T> grad_epilogue<T> from(grad_epilogue<T> const& e, std::size_t column, place const& at) {
   return {e.relu,
           e.add,
           e.relu ? e.scale + column : nullptr,
           e.relu ? e.shift + column : nullptr,
           e.relu && e.unit != nullptr ? e.unit + column : nullptr,
-          e.z == nullptr ? nullptr : e.z + offset,
-          e.dz == nullptr ? nullptr : e.dz + offset};
+          e.z.from(at),
+          e.dz.from(at)};
 }
 
 }  // namespace

@@ -35,28 +35,24 @@ template <class T> struct affine_scratch {
 // As a Sweep (pass/sweep.hpp).
 template <class T> struct affine_sweep : masked_output<T>, streaming {
   affine_scratch<T> const& map;
-  T const* x;
+  view<T const> x;
   epilogue<T> behind;
 
-  affine_sweep(kernels<T> const& kernels, affine_scratch<T> const& t, void const* in, epilogue<T> const& e, void* y, bool bypass)
-      : masked_output<T>{kernels, static_cast<T*>(y)},
-        streaming{bypass && in != y && e.z != y},
-        map(t),
-        x(static_cast<T const*>(in)),
-        behind(e) {}
+  affine_sweep(kernels<T> const& kernels, affine_scratch<T> const& t, view<T const> const& in, epilogue<T> const& e, view<T> const& y,
+               bool bypass)
+      : masked_output<T>{kernels, y}, streaming{bypass && in.data != y.data && e.z.data != y.data}, map(t), x(in), behind(e) {}
 
-  epilogue<T> behind_from(std::size_t offset) const { return {behind.relu, behind.add, behind.add ? behind.z + offset : nullptr}; }
-  void planes(renorm::planes const& p, std::size_t offset, std::size_t column) const {
-    this->k.affine_plane(p, x + offset, from(map.coefficients(), column), behind_from(offset), this->out + offset, stream);
+  void planes(renorm::planes const& p, place const& at, std::size_t column) const {
+    this->k.affine_plane(p, x.from(at), from(map.coefficients(), column), from(behind, at), this->out.from(at), stream);
   }
-  void pixels(renorm::pixels const& p, std::size_t offset, std::size_t column) const {
-    this->k.affine_pixels(p, x + offset, from(map.coefficients(), column), behind_from(offset), this->out + offset, stream);
+  void pixels(renorm::pixels const& p, place const& at, std::size_t column) const {
+    this->k.affine_pixels(p, x.from(at), from(map.coefficients(), column), from(behind, at), this->out.from(at), stream);
   }
 };
 
 template <class T> affine_sweep<T> forward_sweep(problem const& p, affine_scratch<T> const& map, forward_tensors const& t, call const& on) {
-  epilogue<T> const e = {p.relu, p.add, p.add ? static_cast<T const*>(t.z) : nullptr};
-  return {on.code.of<T>(), map, t.x, e, t.y, bypass(p, count_affine_tensors(p), on.exec.threads)};
+  epilogue<T> const e = {p.relu, p.add, p.add ? as<T>(t.z) : view<T const>()};
+  return {on.code.of<T>(), map, as<T>(t.x), e, as<T>(t.y), bypass(p, count_affine_tensors(p), on.exec.threads)};
 }
 
 }  // namespace renorm

@@ -2,17 +2,21 @@
 // Statistics are arrays [groups][c], counts [groups].
 #pragma once
 
+#include "tensor/view.hpp"
+
 #include <cstdint>
 
 namespace renorm {
 
 struct forward_tensors {
-  void const *x, *z, *mask;
-  void *y;
+  view<void const> x, z;
+  void const *mask;
+  view<void> y;
 };
 struct gradient_tensors {
-  void const *x, *dy, *z, *mask;
-  void *dx, *dz;
+  view<void const> x, dy, z;
+  void const *mask;
+  view<void> dx, dz;
 };
 
 struct parameters {
@@ -72,10 +76,13 @@ struct gradient_sums {
 
 // The layer that a batch norm is folded into.
 struct layer {
-  void const *weights, *bias;
+  view<void const> weights;
+  void const *bias;
 };
 struct folded_layer {
-  void *scale, *weights, *bias;
+  void *scale;
+  view<void> weights;
+  void *bias;
 };
 
 }  // namespace renorm

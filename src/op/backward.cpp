@@ -68,7 +68,7 @@ template <class T> void backward_as(problem const& p, gradient_tensors const& t,
     finish_sums(reduction, on.code, at, by, s.sums);
     narrow_gradient(p, on.code, at, count, by, params.gamma, s.sums, s.gradient);
   };
-  if (t.dx != nullptr) run_passes(o, sizeof(T), on.exec, reduction, algebra, sweep_after{o, selected, sweep});
+  if (t.dx.data != nullptr) run_passes(o, sizeof(T), on.exec, reduction, algebra, sweep_after{o, selected, sweep});
   else run_passes(o, sizeof(T), on.exec, reduction, algebra, no_sweep());
   write_parameters(p, on.code, by, s.sums, to);
 }
@@ -76,8 +76,8 @@ template <class T> void backward_as(problem const& p, gradient_tensors const& t,
 // dgamma and relu need x; dbeta alone is the same reduction with dy in its place.
 template <class T> void inference_parameters(problem const& p, gradient_tensors const& t, parameter_gradients const& to, call const& on,
                                              inference_backward_scratch<T> const& s, selection<T> const& selected) {
-  void const* const x = p.relu || to.gamma != nullptr ? t.x : t.dy;
-  auto const sums = grad_sums_of<T>(p, on, s.inputs, x, t.dy, s.inputs.gate.epilogue(p, t.z, nullptr));
+  view<void const> const& x = p.relu || to.gamma != nullptr ? t.x : t.dy;
+  auto const sums = grad_sums_of<T>(p, on, s.inputs, x, t.dy, s.inputs.gate.epilogue(p, t.z, {}));
   reduction<T, grad_sums<T>> const reduction(p.order, s.reduced, selected, sums);
   auto const algebra = [&](channels const& at) { finish_sums(reduction, on.code, at, s.by(), s.sums); };
   run_passes(p.order, sizeof(T), on.exec, reduction, algebra, no_sweep());
@@ -96,7 +96,7 @@ template <class T> void inference_dx_dz(problem const& p, gradient_tensors const
   std::int64_t const count = 1;
   narrow_gradient(p, on.code, {p.shape(), 0}, &count, s.by(), gamma, s.sums, s.gradient);
   grad_epilogue<T> const e = s.inputs.gate.epilogue(p, t.z, t.dz);
-  void const* const x = p.relu ? t.x : t.dy;
+  view<void const> const& x = p.relu ? t.x : t.dy;
   sweep_all(p.order, selected, on.exec, backward_sweep<T>(p, s.inputs, s.gradient, x, t.dy, e, t.dx, on));
 }
 
@@ -109,7 +109,7 @@ template <class T> void inference_dx(problem const& p, gradient_tensors const& t
   clear(map.center, p.shape().c);
   s.affine.narrow(p.order, on.code, all, map);
   bool const streams = bypass(p, count_gradient_tensors(false, false, false), on.exec.threads);
-  sweep_all(p.order, selected, on.exec, affine_sweep<T>(on.code.of<T>(), s.affine, t.dy, {}, t.dx, streams));
+  sweep_all(p.order, selected, on.exec, affine_sweep<T>(on.code.of<T>(), s.affine, as<T>(t.dy), {}, as<T>(t.dx), streams));
 }
 
 template <class T> void inference_backward_as(problem const& p, gradient_tensors const& t, parameters const& params,
@@ -121,7 +121,7 @@ template <class T> void inference_backward_as(problem const& p, gradient_tensors
   bool const reduces = to.gamma != nullptr || to.beta != nullptr, fused = p.relu || p.add;
   if (reduces || fused) s.inputs.narrow(p, on, s.by(), params);
   if (reduces) inference_parameters(p, t, to, on, s, selected);
-  if (t.dx == nullptr) return;
+  if (t.dx.data == nullptr) return;
   if (fused) inference_dx_dz(p, t, params.gamma, on, s, selected);
   else inference_dx(p, t, params.gamma, on, s, selected);
 }
@@ -131,7 +131,7 @@ template <class T> void inference_backward_as(problem const& p, gradient_tensors
 void backward(problem const& p, gradient_tensors const& t, parameters const& params, normalization const& by, std::int64_t const* count,
               parameter_gradients const& to, call const& on) {
   if (p.shape().values() == 0) clear_parameters(p, to);
-  else if (t.dx != nullptr || to.gamma != nullptr || to.beta != nullptr)
+  else if (t.dx.data != nullptr || to.gamma != nullptr || to.beta != nullptr)
     with_element_type(p, [&](auto zero) { backward_as<decltype(zero)>(p, t, params, by, count, to, on); });
 }
 void inference_backward(problem const& p, gradient_tensors const& t, parameters const& params, running_in const& running,

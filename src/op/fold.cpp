@@ -31,22 +31,19 @@ void fold_bias(problem const& p, void const* given, void* to, channels const& at
   }
 }
 
-// Runs of contiguous values: NCHW has one for each channel, NHWC one for each position, with all channels of the block.
-template <class T> void fold_weights(shape const& s, void const* given, void* to, channels const& at, coefficients_block& k) {
-  bool const planes = s.layout == layout::nchw;
-  std::size_t const runs = planes ? at.count : s.s, length = planes ? s.s : at.count, pitch = planes ? s.s : s.c;
-  for (std::size_t sample = 0; sample < s.n; ++sample) {
-    std::size_t const first = sample * s.c * s.s + at.first * (planes ? s.s : 1);
-    auto const* const weights = static_cast<T const*>(given) + first;
-    auto* const folded = static_cast<T*>(to) + first;
-    for (std::size_t r = 0; r < runs; ++r)
-      for (std::size_t i = 0; i < length; ++i) {
-        std::size_t const channel = planes ? r : i;
-        T const value = static_cast<T>(k.scale[channel] * static_cast<double>(weights[r * pitch + i]));
-        folded[r * pitch + i] = value;
-        k.finite[channel] &= is_finite(value);
-      }
-  }
+// In memory order: planes a channel at a time, rows all of the block's.
+template <class T>
+void fold_weights(shape const& s, view<T const> const& given, view<T> const& to, channels const& at, coefficients_block& k) {
+  std::size_t const together = s.planes() ? 1 : at.count;
+  for (std::size_t sample = 0; sample < s.n; ++sample)
+    for (std::size_t first = 0; first < at.count; first += together)
+      for (std::size_t position = 0; position < s.s; ++position)
+        for (std::size_t c = first; c < first + together; ++c) {
+          place const p = {sample, at.first + c, position};
+          T const value = static_cast<T>(k.scale[c] * static_cast<double>(*given.at(p)));
+          *to.at(p) = value;
+          k.finite[c] &= is_finite(value);
+        }
 }
 
 // Returns how many channels are not finite.
@@ -58,8 +55,11 @@ std::size_t fold_block(problem const& p, layer const& of, parameters const& para
                                from(p.params(params.beta), at.first), k.mean, k.scale, k.beta);
   for (std::size_t i = 0; to.scale != nullptr && i < at.count; ++i) store(p.params(to.scale), at.first + i, k.scale[i]);
   fold_bias(p, of.bias, to.bias, at, k);
-  if (to.weights != nullptr && p.shape().values() > 0)
-    with_element_type(p, [&](auto zero) { fold_weights<decltype(zero)>(p.shape(), of.weights, to.weights, at, k); });
+  if (to.weights.data != nullptr && p.shape().values() > 0)
+    with_element_type(p, [&](auto zero) {
+      using T = decltype(zero);
+      fold_weights(p.shape(), as<T>(of.weights), as<T>(to.weights), at, k);
+    });
   std::size_t found = 0;
   for (std::size_t i = 0; i < at.count; ++i) found += !k.finite[i];
   return found;
@@ -69,7 +69,7 @@ std::size_t fold_block(problem const& p, layer const& of, parameters const& para
 
 void fold(problem const& p, layer const& of, parameters const& params, running_in const& running, folded_layer const& to,
           std::int64_t* nonfinite, call const& on) {
-  if (to.scale == nullptr && to.weights == nullptr && to.bias == nullptr && nonfinite == nullptr) return;
+  if (to.scale == nullptr && to.weights.data == nullptr && to.bias == nullptr && nonfinite == nullptr) return;
   std::size_t found = 0;
   for (std::size_t first = 0; first < p.shape().c; first += block_channels)
     found += fold_block(p, of, params, running, to, on, {p.shape(), 0, first, smaller(block_channels, p.shape().c - first)});

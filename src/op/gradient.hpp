@@ -46,14 +46,14 @@ template <class T> struct gate_scratch {
       affine.narrow(p.order, on.code, at, affine.map);
     });
   }
-  grad_epilogue<T> epilogue(problem const& p, void const* z, void* dz) const {
+  grad_epilogue<T> epilogue(problem const& p, view<void const> const& z, view<void> const& dz) const {
     return {p.relu,
             p.add,
             affine.t_scale,
             affine.t_shift,
             affine.t_unit,
-            p.relu && p.add ? static_cast<T const*>(z) : nullptr,
-            p.add ? static_cast<T*>(dz) : nullptr};
+            p.relu && p.add ? as<T>(z) : view<T const>(),
+            p.add ? as<T>(dz) : view<T>()};
   }
 };
 
@@ -95,17 +95,17 @@ template <class T> struct grad_sums {
   kernels<T> const& k;
   channel_kernels const& algebra;
   order const& o;
-  T const *x, *dy;
+  view<T const> x, dy;
   xhat_coefficients<T> n;  // [groups][width]
   grad_epilogue<T> e;
 
-  void planes(renorm::planes const& p, std::size_t offset, std::size_t column, validity<T> const& valid, sample_offsets const&, T*,
+  void planes(renorm::planes const& p, place const& at, std::size_t column, view<T const> const& valid, samples const&, T*,
               T* lanes) const {
-    k.grad_moments_plane(p, x + offset, dy + offset, valid, from(n, column), epilogue_from(e, column, offset), lanes);
+    k.grad_moments_plane(p, x.from(at), dy.from(at), valid, from(n, column), from(e, column, at), lanes);
   }
-  void start_rows(sample_offsets const&, T*) const {}
-  void pixels(renorm::pixels const& p, std::size_t offset, std::size_t column, T const*, T* a, T* b) const {
-    k.grad_moments_pixels(p, x + offset, dy + offset, from(n, column), epilogue_from(e, column, offset), a, b);
+  void start_rows(samples const&, T*) const {}
+  void pixels(renorm::pixels const& p, place const& at, std::size_t column, T const*, T* a, T* b) const {
+    k.grad_moments_pixels(p, x.from(at), dy.from(at), from(n, column), from(e, column, at), a, b);
   }
   void fold_plane(std::size_t channels, T const* lanes, chunk_sums& s) const { k.fold_plane(channels, lanes, s.a, s.b, nullptr); }
   void fold_pixels(std::size_t channels, std::size_t pitch, T const* a, T const* b, chunk_sums& s) const {
@@ -120,16 +120,10 @@ template <class T> struct grad_sums {
 };
 
 // After the inputs have been narrowed.
-template <class T> grad_sums<T> grad_sums_of(problem const& p, call const& on, gradient_inputs<T> const& inputs, void const* x,
-                                             void const* dy, grad_epilogue<T> const& e) {
+template <class T> grad_sums<T> grad_sums_of(problem const& p, call const& on, gradient_inputs<T> const& inputs, view<void const> const& x,
+                                             view<void const> const& dy, grad_epilogue<T> const& e) {
   bool const in_units = inputs.xhat.units || inputs.gate.affine.units;
-  return {on.code.of<T>(),
-          on.code.channel,
-          p.order,
-          static_cast<T const*>(x),
-          static_cast<T const*>(dy),
-          coefficients_of(inputs.xhat, in_units),
-          e};
+  return {on.code.of<T>(), on.code.channel, p.order, as<T>(x), as<T>(dy), coefficients_of(inputs.xhat, in_units), e};
 }
 
 // S1 and S2 of some channels from their segments. Without a value there is nothing to settle: sigma may be 0.
@@ -139,9 +133,10 @@ template <class T> void finish_sums(reduction<T, grad_sums<T>> const& r, isa con
   if (r.combine(at, to.dy, to.dy_xhat)) code.of<T>().settle_grad(at.count, by.mean + i, by.sigma + i, to.dy + i, to.dy_xhat + i);
 }
 
-// Whether the registers of two outputs begin at the same values.
-inline bool same_alignment(void const* a, void const* b) {
-  return (reinterpret_cast<std::uintptr_t>(a) - reinterpret_cast<std::uintptr_t>(b)) % arena::alignment == 0;
+// Whether the registers of two outputs begin at the same values, wherever they are.
+template <class T> bool same_alignment(view<T> const& a, view<T> const& b) {
+  std::uintptr_t const apart = reinterpret_cast<std::uintptr_t>(a.data) - reinterpret_cast<std::uintptr_t>(b.data);
+  return apart % arena::alignment == 0 && a.pitch == b.pitch;
 }
 
 // dx of training, and dz, as a Sweep (pass/sweep.hpp).
@@ -149,39 +144,45 @@ template <class T> struct gradient_sweep : masked_output<T>, streaming {
   xhat_scratch<T> const& n;
   gate_scratch<T> const& gate;
   gradient_scratch<T> const& g;
-  T const *x, *dy;
+  view<T const> x, dy;
   grad_epilogue<T> e;
 
-  gradient_sweep(kernels<T> const& kernels, gradient_inputs<T> const& inputs, gradient_scratch<T> const& s, void const* in,
-                 void const* grad, grad_epilogue<T> const& behind, void* dx, bool bypass)
-      : masked_output<T>{kernels, static_cast<T*>(dx)},
-        streaming{bypass && dx != in && dx != grad &&
-                  (behind.dz == nullptr || (behind.dz != grad && behind.dz != behind.z && same_alignment(behind.dz, dx)))},
+  gradient_sweep(kernels<T> const& kernels, gradient_inputs<T> const& inputs, gradient_scratch<T> const& s, view<T const> const& in,
+                 view<T const> const& grad, grad_epilogue<T> const& behind, view<T> const& dx, bool bypass)
+      : masked_output<T>{kernels, dx},
+        streaming{bypass && dx.data != in.data && dx.data != grad.data && may_stream(behind, grad, dx)},
         n(inputs.xhat),
         gate(inputs.gate),
         g(s),
-        x(static_cast<T const*>(in)),
-        dy(static_cast<T const*>(grad)),
+        x(in),
+        dy(grad),
         e(behind) {}
 
   bool units() const { return n.units || gate.affine.units || g.units; }
-  void planes(renorm::planes const& p, std::size_t offset, std::size_t column) const {
+  void planes(renorm::planes const& p, place const& at, std::size_t column) const {
     bool const in_units = units();
-    this->k.grad_affine_plane(p, x + offset, dy + offset, from(coefficients_of(n, in_units), column),
-                              from(coefficients_of(g, in_units), column), epilogue_from(e, column, offset), this->out + offset, stream);
+    this->k.grad_affine_plane(p, x.from(at), dy.from(at), from(coefficients_of(n, in_units), column),
+                              from(coefficients_of(g, in_units), column), from(e, column, at), this->out.from(at), stream);
   }
-  void pixels(renorm::pixels const& p, std::size_t offset, std::size_t column) const {
+  void pixels(renorm::pixels const& p, place const& at, std::size_t column) const {
     bool const in_units = units();
-    this->k.grad_affine_pixels(p, x + offset, dy + offset, from(coefficients_of(n, in_units), column),
-                               from(coefficients_of(g, in_units), column), epilogue_from(e, column, offset), this->out + offset, stream);
+    this->k.grad_affine_pixels(p, x.from(at), dy.from(at), from(coefficients_of(n, in_units), column),
+                               from(coefficients_of(g, in_units), column), from(e, column, at), this->out.from(at), stream);
   }
-  void clear_planes(renorm::planes const& p, std::size_t offset, validity<T> const& valid) const {
-    masked_output<T>::clear_planes(p, offset, valid);
-    if (e.dz != nullptr) this->k.clear_plane(p, valid, e.dz + offset);
+  void clear_planes(renorm::planes const& p, place const& at, view<T const> const& valid) const {
+    masked_output<T>::clear_planes(p, at, valid);
+    if (e.dz.data != nullptr) this->k.clear_plane(p, valid, e.dz.from(at));
   }
-  void clear(std::size_t offset, std::size_t count) const {
-    masked_output<T>::clear(offset, count);
-    if (e.dz != nullptr) memset(e.dz + offset, 0, count * sizeof(T));
+  void clear(place const& at, std::size_t count) const {
+    masked_output<T>::clear(at, count);
+    if (e.dz.data != nullptr) memset(e.dz.at(at), 0, count * sizeof(T));
+  }
+
+ private:
+  // What is stored beside dx streams with it.
+  static bool may_stream(grad_epilogue<T> const& e, view<T const> const& grad, view<T> const& dx) {
+    T const* const dz = e.dz.data;
+    return dz == nullptr || (dz != grad.data && dz != e.z.data && same_alignment(e.dz, dx));
   }
 };
 
@@ -192,9 +193,10 @@ inline std::size_t count_gradient_tensors(bool x, bool z, bool dz) {
 
 // x is dy where x decides nothing.
 template <class T> gradient_sweep<T> backward_sweep(problem const& p, gradient_inputs<T> const& inputs, gradient_scratch<T> const& s,
-                                                    void const* x, void const* dy, grad_epilogue<T> const& e, void* dx, call const& on) {
-  std::size_t const tensors = count_gradient_tensors(x != dy, e.z != nullptr, e.dz != nullptr);
-  return {on.code.of<T>(), inputs, s, x, dy, e, dx, bypass(p, tensors, on.exec.threads)};
+                                                    view<void const> const& x, view<void const> const& dy, grad_epilogue<T> const& e,
+                                                    view<void> const& dx, call const& on) {
+  std::size_t const tensors = count_gradient_tensors(x.data != dy.data, e.z.data != nullptr, e.dz.data != nullptr);
+  return {on.code.of<T>(), inputs, s, as<T>(x), as<T>(dy), e, as<T>(dx), bypass(p, tensors, on.exec.threads)};
 }
 
 template <class T> void narrow_gradient(problem const& p, isa const& code, channels const& at, std::int64_t const* count,

@@ -19,22 +19,21 @@ template <class T> struct moments_sums {
   kernels<T> const& k;
   channel_kernels const& algebra;
   order const& o;
-  T const* x;
+  view<T const> x;
   bool tiny;  // whether eps shows what underflow loses
 
   // The pivot is the median of three values: one that is unlike the rest, as padding or the first of a recording may be, costs nothing.
-  void planes(renorm::planes const& p, std::size_t offset, std::size_t, validity<T> const& valid, sample_offsets const& from, T* shift,
+  void planes(renorm::planes const& p, place const& at, std::size_t, view<T const> const& valid, samples const& from, T* shift,
               T* lanes) const {
-    T const* const at = x + offset;
-    k.median_planes(p.channels, p.channel_pitch, at + from.at[0], at + from.at[1], at + from.at[2], shift);
-    k.moments_plane(p, at, valid, shift, nullptr, lanes);
+    k.median_planes(p.channels, x.pitch.channel, x.at(from.at[0]), x.at(from.at[1]), x.at(from.at[2]), shift);
+    k.moments_plane(p, x.from(at), valid, shift, nullptr, lanes);
   }
-  void start_rows(sample_offsets const& from, T* shift) const {
-    k.median_rows(o.shape.c, x + from.at[0], x + from.at[1], x + from.at[2], shift);
+  void start_rows(samples const& from, T* shift) const {
+    k.median_rows(o.shape.c, x.at(from.at[0]), x.at(from.at[1]), x.at(from.at[2]), shift);
     for (std::size_t p = 1; p < o.sublanes; ++p) memcpy(shift + p * o.shape.c, shift, o.shape.c * sizeof(T));
   }
-  void pixels(renorm::pixels const& p, std::size_t offset, std::size_t, T const* shift, T* a, T* b) const {
-    k.moments_pixels(p, x + offset, shift, nullptr, a, b);
+  void pixels(renorm::pixels const& p, place const& at, std::size_t, T const* shift, T* a, T* b) const {
+    k.moments_pixels(p, x.from(at), shift, nullptr, a, b);
   }
   // Float lanes lose nothing.
   void fold_plane(std::size_t channels, T const* lanes, chunk_sums& s) const { k.fold_plane(channels, lanes, s.a, s.b, low_of(s)); }
@@ -43,12 +42,12 @@ template <class T> struct moments_sums {
   }
 
   // The same around other pivots and in other units.
-  void repeat_planes(renorm::planes const& p, std::size_t offset, validity<T> const& valid, T const* shift, T const* factor,
+  void repeat_planes(renorm::planes const& p, place const& at, view<T const> const& valid, T const* shift, T const* factor,
                      T* lanes) const {
-    k.moments_plane(p, x + offset, valid, shift, factor, lanes);
+    k.moments_plane(p, x.from(at), valid, shift, factor, lanes);
   }
-  void repeat_pixels(renorm::pixels const& p, std::size_t offset, T const* shift, T const* factor, T* a, T* b) const {
-    k.moments_pixels(p, x + offset, shift, factor, a, b);
+  void repeat_pixels(renorm::pixels const& p, place const& at, T const* shift, T const* factor, T* a, T* b) const {
+    k.moments_pixels(p, x.from(at), shift, factor, a, b);
   }
 
   // repeat(r) sums again what is asked for.
@@ -134,8 +133,8 @@ template <class T> struct moments_scratch {
   moments_scratch(problem const& p, arena& memory) : selected(p.order, p.mask, memory, true), sums(p.order, memory, true) {}
 };
 
-template <class T> moments_sums<T> moments_of(problem const& p, call const& on, void const* x) {
-  return {on.code.of<T>(), on.code.channel, p.order, static_cast<T const*>(x), p.eps < tiny_eps<T>};
+template <class T> moments_sums<T> moments_of(problem const& p, call const& on, view<void const> const& x) {
+  return {on.code.of<T>(), on.code.channel, p.order, as<T>(x), p.eps < tiny_eps<T>};
 }
 
 // The m2 that callers get, where reductions carried another one.

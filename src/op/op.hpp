@@ -15,7 +15,7 @@ void backward(problem const&, gradient_tensors const&, parameters const&, normal
 void inference_backward(problem const&, gradient_tensors const&, parameters const&, running_in const&, parameter_gradients const&,
                         call const&);
 
-void moments(problem const&, void const* x, void const* mask, batch_moments const&, call const&);
+void moments(problem const&, view<void const> const& x, void const* mask, batch_moments const&, call const&);
 void merge(problem const&, batch_moments_in const& other, batch_moments const&, call const&);
 void update_running(problem const&, batch_moments_in const&, running_arrays const&, std::int64_t* nonfinite, call const&);
 void correction(problem const&, batch_moments_in const&, running_in const&, double sigma_floor, corrected const&, call const&);

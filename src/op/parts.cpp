@@ -64,7 +64,7 @@ template <class T> struct backward_apply_scratch {
       : inputs(p, memory), gradient(p.order, memory), count(memory.take<std::int64_t>(p.shape().groups)) {}
 };
 
-template <class T> void moments_as(problem const& p, void const* x, void const* mask, batch_moments const& to, call const& on) {
+template <class T> void moments_as(problem const& p, view<void const> const& x, void const* mask, batch_moments const& to, call const& on) {
   arena memory(on.workspace, on.workspace_bytes);
   moments_scratch<T> const scratch(p, memory);
   selection<T> const selected(p.order, p.mask, scratch.selected, mask, on.exec);
@@ -96,7 +96,7 @@ template <class T> void backward_reduce_as(problem const& p, gradient_tensors co
   backward_reduce_scratch<T> const s(p, memory);
   selection<T> const selected(p.order, p.mask, s.inputs.selected, t.mask, on.exec);
   s.inputs.narrow(p, on, by, params);
-  auto const sums = grad_sums_of<T>(p, on, s.inputs, t.x, t.dy, s.inputs.gate.epilogue(p, t.z, nullptr));
+  auto const sums = grad_sums_of<T>(p, on, s.inputs, t.x, t.dy, s.inputs.gate.epilogue(p, t.z, {}));
   reduction<T, grad_sums<T>> const reduction(p.order, s.reduced, selected, sums);
   auto const algebra = [&](channels const& at) { finish_sums(reduction, on.code, at, by, to); };
   run_passes(p.order, sizeof(T), on.exec, reduction, algebra, no_sweep());
@@ -153,7 +153,7 @@ void coefficients(problem const& p, parameters const& params, running_in const& 
   if (nonfinite != nullptr) report(on.code.channel.count_nonfinite(s.c, maps_of(p, to)), nonfinite);
 }
 
-void moments(problem const& p, void const* x, void const* mask, batch_moments const& to, call const& on) {
+void moments(problem const& p, view<void const> const& x, void const* mask, batch_moments const& to, call const& on) {
   if (p.shape().values() == 0) moments_empty(p, mask, to);
   else with_element_type(p, [&](auto zero) { moments_as<decltype(zero)>(p, x, mask, to, on); });
 }
@@ -173,7 +173,7 @@ void backward_reduce(problem const& p, gradient_tensors const& t, parameters con
 void backward_apply(problem const& p, gradient_tensors const& t, parameters const& params, normalization const& by,
                     std::int64_t const* count, gradient_sums_in const& sums, parameter_gradients const& to, call const& on) {
   if (p.shape().c > 0) write_parameters(p, on.code, by, sums, to);
-  if (t.dx == nullptr || p.shape().values() == 0) return;
+  if (t.dx.data == nullptr || p.shape().values() == 0) return;
   with_element_type(p, [&](auto zero) { backward_apply_as<decltype(zero)>(p, t, params, by, count, sums, on); });
 }
 

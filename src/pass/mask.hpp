@@ -28,7 +28,7 @@ inline void count_positions(order const& o, mask kind, void const* given, std::i
 // Three positions of a part that count, numbered in the order of its runs: the first, and those a third and two thirds on; of fewer than
 // three the first alone.
 struct sample_positions {
-  std::size_t at[3];
+  std::size_t position[3];
 
   // As ranks among so many that count.
   static sample_positions among(std::size_t count) {
@@ -38,9 +38,9 @@ struct sample_positions {
 };
 
 template <class T> struct selection_scratch {
-  T* valid = nullptr;                   // [n][s]
-  std::size_t* before = nullptr;        // for each group: a value for each chunk, and one behind the last
-  sample_positions* samples = nullptr;  // for each chunk, where moments are reduced
+  T* valid = nullptr;             // [n][s]
+  std::size_t* before = nullptr;  // for each group: a value for each chunk, and one behind the last
+  sample_positions* samples = nullptr;     // for each chunk, where moments are reduced
 
   selection_scratch(order const& o, mask kind, arena& memory, bool sampled = false) {
     if (kind == mask::none) return;
@@ -55,7 +55,7 @@ template <class T> class selection {
   // given is the caller's array, of that kind. Both forms of it become 1 or 0 for each position here.
   selection(order const& o, mask kind, selection_scratch<T> const& scratch, void const* given, executor const& e) : o_(o) {
     if (scratch.valid == nullptr) return;
-    valid_ = scratch.valid;
+    all_ = {scratch.valid, {o.shape.s, 0, 1}};
     before_ = scratch.before;
     executor const on = e.for_bytes(o.shape.values() * sizeof(T));
     std::size_t const samples = o.shape.n, parts = equal_portions(samples, on.threads);
@@ -68,18 +68,18 @@ template <class T> class selection {
     for (std::size_t g = 0; g < o.shape.groups && scratch.samples != nullptr; ++g) sample_chunks(o.at(g), scratch.samples + o.at(g).chunk);
   }
 
-  bool all() const { return valid_ == nullptr; }
-  T const* valid(std::size_t position) const { return valid_ + position; }  // unless all()
+  bool all() const { return all_.data == nullptr; }
 
-  // Whether all positions of such runs count.
-  bool all(std::size_t position, std::size_t runs, std::size_t length) const {
-    for (std::size_t r = 0; !all() && r < runs; ++r)
-      for (std::size_t i = 0; i < length; ++i)
-        if (valid(position + r * o_.run_step())[i] == 0) return false;
+  // Whether all positions of a part of a group count.
+  bool all(group const& g, part const& p) const {
+    for (std::size_t r = 0; !all() && r < p.runs; ++r)
+      for (std::size_t i = 0; i < p.length; ++i)
+        if (run(g, p, r)[i] == 0) return false;
     return true;
   }
 
-  validity<T> of(std::size_t position) const { return {all() ? nullptr : valid(position), o_.run_step()}; }
+  // From a place on; none where all() count.
+  view<T const> from(place const& at) const { return all_.from({at.sample, 0, at.position}); }
 
   // Valid positions of a group: before a chunk, and all.
   std::size_t before(group const& g, std::size_t chunk) const {
@@ -98,17 +98,17 @@ template <class T> class selection {
     return sample_positions::among(p.runs * p.length);
   }
 
-  // f(first, last, whether valid) for the longest spans of equal positions among count from position on.
-  template <class F> void for_each_span(std::size_t position, std::size_t count, F const& f) const {
+  // f(place, how many, whether valid) for the longest spans of equal positions among count from a place on.
+  template <class F> void for_each_span(place const& at, std::size_t count, F const& f) const {
     if (all()) {
-      f(std::size_t(0), count, true);
+      f(at, count, true);
       return;
     }
-    T const* const at = valid(position);
+    T const* const valid = from(at).data;
     for (std::size_t first = 0, last; first < count; first = last) {
       last = first + 1;
-      while (last < count && at[last] == at[first]) ++last;
-      f(first, last, at[first] != 0);
+      while (last < count && valid[last] == valid[first]) ++last;
+      f(at + place{0, 0, first}, last - first, valid[first] != 0);
     }
   }
 
@@ -129,10 +129,8 @@ template <class T> class selection {
     for (std::size_t chunk = 0; chunk < g.cut.chunks; ++chunk) {
       before[chunk] = count;
       part const p = g.cut.part_of(chunk);
-      for (std::size_t r = 0; r < p.runs; ++r) {
-        T const* const run = valid(o_.position_of(g, p) + r * o_.run_step());
-        for (std::size_t i = 0; i < p.length; ++i) count += run[i] != 0;
-      }
+      for (std::size_t r = 0; r < p.runs; ++r)
+        for (std::size_t i = 0; i < p.length; ++i) count += run(g, p, r)[i] != 0;
     }
     before[g.cut.chunks] = count;
   }
@@ -146,22 +144,23 @@ template <class T> class selection {
   sample_positions find(group const& g, part const& p, sample_positions const& rank) const {
     sample_positions where = {};
     std::size_t found = 0, k = 0;
-    for (std::size_t r = 0; r < p.runs; ++r) {
-      T const* const run = valid(o_.position_of(g, p) + r * o_.run_step());
+    for (std::size_t r = 0; r < p.runs; ++r)
       for (std::size_t i = 0; i < p.length; ++i) {
-        if (run[i] == 0) continue;
-        for (; k < 3 && rank.at[k] == found; ++k) where.at[k] = r * p.length + i;
+        if (run(g, p, r)[i] == 0) continue;
+        for (; k < 3 && rank.position[k] == found; ++k) where.position[k] = r * p.length + i;
         if (k == 3) return where;
         ++found;
       }
-    }
     return where;
   }
+
+  // A run of a part, unless all() count.
+  T const* run(group const& g, part const& p, std::size_t r) const { return from(o_.place_of(g, {p.run + r, 1, p.first, p.length})).data; }
 
   static std::size_t chunk_index(group const& g, std::size_t chunk) { return g.chunk + g.index + chunk; }
 
   order const& o_;
-  T const* valid_ = nullptr;
+  view<T const> all_;  // [n][s]
   std::size_t const* before_ = nullptr;
   sample_positions const* samples_ = nullptr;
 };

@@ -11,7 +11,7 @@ std::size_t rows_of_a_pass(std::size_t c, std::size_t lanes) {
 }
 
 cut cut_group(shape const& s, std::size_t samples, std::size_t step) {
-  bool const one_run = (s.layout == layout::nhwc || s.c == 1) && !s.interleaved;
+  bool const one_run = s.block == s.c && !s.interleaved;
   return one_run ? cut_runs(1, samples * s.s, step, additions_per_lane) : cut_runs(samples, s.s, step, additions_per_lane);
 }
 
@@ -37,8 +37,8 @@ order make_order(shape const& s, std::size_t lanes) {
   o.shape = s;
   o.sublanes = 1;
   if (s.per_channel() == 0) return o;
-  if (s.layout == layout::nhwc) o.sublanes = rows_of_a_pass(s.c, lanes);
-  std::size_t const step = s.layout == layout::nchw ? lanes : o.sublanes;
+  if (!s.planes()) o.sublanes = rows_of_a_pass(s.c, lanes);
+  std::size_t const step = s.planes() ? lanes : o.sublanes;
   o.group_samples = s.groups == 1 ? s.n : s.n / s.groups;
   o.larger_groups = s.n - o.group_samples * s.groups;
   if (o.larger_groups > 0) o.larger = cut_group(s, o.group_samples + 1, step);
@@ -51,7 +51,7 @@ order make_order(shape const& s, std::size_t lanes) {
 group order::at(std::size_t index) const {
   std::size_t const before = smaller(index, larger_groups), others = index - before;
   std::size_t const sample = shape.interleaved ? index : index * group_samples + before;
-  return {index, index < larger_groups ? larger : other, sample * shape.s, before * larger.segments + others * other.segments,
+  return {index, index < larger_groups ? larger : other, sample, before * larger.segments + others * other.segments,
           before * larger.chunks + others * other.chunks};
 }
 

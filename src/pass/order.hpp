@@ -13,27 +13,27 @@
 
 namespace renorm {
 
-enum class layout { nchw, nhwc };
-
+// Of all tensors of a call.
 struct shape {
-  renorm::layout layout;
   std::size_t n, c, s;
+  std::size_t block;   // b of tensor/view.hpp: 1 or c
   std::size_t groups;  // >= 1
   bool interleaved;    // sample i is in group i mod groups, else groups are consecutive samples
 
+  bool planes() const { return block == 1; }  // else rows of all channels
   std::size_t per_channel() const { return n * s; }
   std::size_t values() const { return n * c * s; }
   std::size_t statistics() const { return groups * c; }
-  shape ungrouped() const { return {layout, n, c, s, 1, false}; }
+  shape ungrouped() const { return {n, c, s, block, 1, false}; }
 };
 
 inline constexpr std::size_t max_segments = 64;
 
-// NHWC rows take this many accumulators at most when several rows share one pass (few or odd channels).
+// Rows take this many accumulators at most when several rows share one pass (few or odd channels).
 inline constexpr std::size_t max_row_accumulators = 2048;
 
 // The positions of a group are runs of equal length, without a gap inside: a sample each, but where a channel has no gaps between the
-// samples, in NHWC and where it is the only one, all of them are one run. A part of them is positions [first, first + length) of runs [run,
+// samples, in rows and where it is the only one, all of them are one run. A part of them is positions [first, first + length) of runs [run,
 // run + runs).
 struct part {
   std::size_t run, runs, first, length;
@@ -51,16 +51,16 @@ struct cut {
   std::size_t positions_before(std::size_t chunk) const;
 };
 
-// One group, and where it begins: its first position in [n][s], its first segment and chunk among those of all groups.
+// One group, and where it begins: its first sample, its first segment and chunk among those of all groups.
 struct group {
   std::size_t index;
   renorm::cut const& cut;
-  std::size_t position, segment, chunk;
+  std::size_t sample, segment, chunk;
 };
 
 struct order {
   renorm::shape shape;
-  std::size_t sublanes;       // NHWC: rows that share one pass, row r of a run going to sub-lane r mod sublanes
+  std::size_t sublanes;       // rows that share one pass, row r of a run going to sub-lane r mod sublanes
   std::size_t group_samples;  // n div groups
   std::size_t larger_groups;  // n mod groups: the first groups have one more sample
   cut larger, other;
@@ -71,19 +71,21 @@ struct order {
   std::size_t group_of_sample(std::size_t sample) const;
   std::size_t groups_with_samples() const { return smaller(shape.n, shape.groups); }
 
-  std::size_t width() const { return shape.c * sublanes; }  // accumulators of one pass of NHWC
+  std::size_t width() const { return shape.c * sublanes; }  // accumulators of one pass over rows
   std::size_t columns() const { return shape.groups * width(); }
 
-  // Distances between positions and between runs in [n][s], and in values.
-  std::size_t run_step() const { return shape.interleaved ? shape.groups * shape.s : shape.s; }
-  std::size_t run_pitch() const { return run_step() * shape.c; }
-  std::size_t position_pitch() const { return shape.layout == layout::nchw ? 1 : shape.c; }
-  std::size_t channel_pitch() const { return shape.layout == layout::nchw ? shape.s : 1; }
+  // From a run of a group to the next.
+  place run_step() const { return {shape.interleaved ? shape.groups : 1, 0, 0}; }
 
-  // Of the first position of a part of a group: in [n][s], and of its value of a channel.
-  std::size_t position_of(group const& g, part const& p) const { return g.position + p.run * run_step() + p.first; }
-  std::size_t offset_of(group const& g, part const& p, std::size_t channel) const {
-    return g.position * shape.c + p.run * run_pitch() + p.first * position_pitch() + channel * channel_pitch();
+  // Of the first position of a part of a group.
+  place place_of(group const& g, part const& p, std::size_t channel = 0) const {
+    return {g.sample + p.run * run_step().sample, channel, p.first};
+  }
+
+  // Of a value of planes by its number in [n][c][s].
+  place place_of_value(std::size_t i) const {
+    std::size_t const plane = i / other.length, sample = plane / shape.c;
+    return {sample, plane - sample * shape.c, i - plane * other.length};
   }
 };
 

@@ -1,17 +1,17 @@
 // Two sums a channel over a tensor, in the order of pass/order.hpp. What is summed is a Sums:
 //
-//   planes(p, offset, column, valid, from, shift, lanes)   lanes of a part of NCHW; from: where, from offset on, a channel has samples
-//   start_rows(from, shift)                    before the rows of a part of NHWC
-//   pixels(p, offset, column, shift, a, b)     adds rows
+//   planes(p, at, column, valid, samples, shift, lanes)   lanes of a part of planes; samples: where the first channel has them
+//   start_rows(samples, shift)                 before the rows of a part
+//   pixels(p, at, column, shift, a, b)         adds rows
 //   fold_plane(channels, lanes, sums), fold_pixels(channels, pitch, a, b, sums)
 //   settle(channels, count, shift, sums, repeat)   from the folded sums of a chunk to its result, in place
 //   join(channels, count, other_count, a, b, other_a, other_b)   merges the result of what follows
 //   finish(channels, count, a, b)              from the result of a group to what is reduced
 //
-// shift is room for a value a channel of NCHW, for a row of accumulators of NHWC; column is the place of coefficients in [groups][width].
+// shift is room for a value a channel of planes, for a row of accumulators of rows; column is the place of coefficients in [groups][width].
 // Only Sums that shift are given samples, and may ask for a chunk to be summed again: repeat(repetition), done by
 //
-//   repeat_planes(p, offset, valid, shift, factor, lanes), repeat_pixels(p, offset, shift, factor, a, b)
+//   repeat_planes(p, at, valid, shift, factor, lanes), repeat_pixels(p, at, shift, factor, a, b)
 //
 // k are the kernels of T.
 #pragma once
@@ -25,9 +25,9 @@
 
 namespace renorm {
 
-// Offsets of three values of a channel.
-struct sample_offsets {
-  std::size_t at[3];
+// Three values of a channel.
+struct samples {
+  place at[3];
 };
 
 // Sums of some channels of a chunk, and what folding lost of a where lanes are double.
@@ -45,14 +45,14 @@ template <class T> struct repetition {
 
 template <class T> struct reduction_scratch {
   double *a, *b;  // [segment][channel]
-  T* rows;        // NHWC: for each slot shift and two sums and their partial sums, [5][width]; to repeat a block of channels shift, factor
-                  // and those again
+  T* rows;  // for each slot of rows shift and two sums and their partial sums, [5][width]; to repeat a block of channels shift, factor
+            // and those again
 
   reduction_scratch(order const& o, arena& memory, bool shifts = false) : shifts_(shifts) {
     std::size_t const results = o.segments * o.shape.c;
     a = memory.take<double>(results);
     b = memory.take<double>(results);
-    rows = o.shape.layout == layout::nhwc ? memory.take<T>(row_slots(o) * row_pitch(o)) : nullptr;
+    rows = o.shape.planes() ? nullptr : memory.take<T>(row_slots(o) * row_pitch(o));
   }
   std::size_t row_pitch(order const& o) const {
     std::size_t const block = smaller(o.shape.c, max_block_channels) * o.sublanes;
@@ -76,7 +76,7 @@ template <class T, class Sums> class reduction {
     for (std::size_t segment = q.segment; segment < q.segment + q.segments; ++segment)
       for (std::size_t chunk = k.first_chunk(segment); chunk < k.first_chunk(segment + 1); ++chunk) {
         if (selected_.before(q.group, chunk) == selected_.before(q.group, chunk + 1)) continue;
-        if (o_.shape.layout == layout::nchw) reduce_planes(q, segment, chunk);
+        if (o_.shape.planes()) reduce_planes(q, segment, chunk);
         else reduce_rows(q, segment, chunk);
       }
   }
@@ -105,21 +105,21 @@ template <class T, class Sums> class reduction {
     T shift[max_block_channels];
     chunk_sums sums;
     part const p = q.group.cut.part_of(chunk);
-    std::size_t const offset = o_.offset_of(q.group, p, q.channel), column = q.group.index * o_.shape.c + q.channel;
-    planes const all = {p.runs, o_.run_pitch(), q.channels, o_.shape.s, p.length};
-    validity<T> const valid = selected_.of(o_.position_of(q.group, p));
-    sums_.planes(all, offset, column, valid, samples_of(q.group, p, chunk), shift, lane_sums);
+    place const at = o_.place_of(q.group, p, q.channel);
+    planes const all = {p.runs, o_.run_step().sample, q.channels, p.length};
+    view<T const> const valid = selected_.from(at);
+    sums_.planes(all, at, q.group.index * o_.shape.c + q.channel, valid, samples_of(q.group, p, chunk, at), shift, lane_sums);
     sums_.fold_plane(q.channels, lane_sums, sums);
-    auto const repeat = [&](auto& r) { repeat_planes({p.runs, all.sample_pitch, 1, o_.shape.s, p.length}, offset, valid, q.channels, r); };
+    auto const repeat = [&](auto& r) { repeat_planes({p.runs, all.step, 1, p.length}, at, valid, q.channels, r); };
     close(q, segment, chunk, q.channel, q.channels, shift, sums, repeat);
   }
 
-  void repeat_planes(planes const& one, std::size_t offset, validity<T> const& valid, std::size_t channels, repetition<T>& r) const {
+  void repeat_planes(planes const& one, place const& at, view<T const> const& valid, std::size_t channels, repetition<T>& r) const {
     alignas(64) T lane_sums[2 * lanes<T>];
     for (std::size_t c = 0; c < channels; ++c) {
       if (!r.again[c]) continue;
       chunk_sums sums;
-      sums_.repeat_planes(one, offset + c * one.channel_pitch, valid, r.shift + c, r.factor + c, lane_sums);
+      sums_.repeat_planes(one, at + place{0, c, 0}, valid, r.shift + c, r.factor + c, lane_sums);
       sums_.fold_plane(1, lane_sums, sums);
       r.sums.a[c] = sums.a[0], r.sums.b[c] = sums.b[0], r.sums.low[c] = sums.low[0];
     }
@@ -131,11 +131,10 @@ template <class T, class Sums> class reduction {
     T* const shift = scratch_.rows + q.slot * scratch_.row_pitch(o_);
     T *const sum_a = shift + width, *const sum_b = sum_a + width;
     part const p = q.group.cut.part_of(chunk);
-    sums_.start_rows(samples_of(q.group, p, chunk), shift);
+    sums_.start_rows(samples_of(q.group, p, chunk, o_.place_of(q.group, p)), shift);
     sum_levels(p, width, additions_of_level(q.group, p), sum_a, [&](part const& level, T* a, T* b) {
-      add_rows(q.group, level, [&](pixels const& rows, std::size_t offset, std::size_t at) {
-        sums_.pixels(rows, offset, column + at, shift + at, a + at, b + at);
-      });
+      add_rows(q.group, level,
+               [&](pixels const& rows, place const& at, std::size_t i) { sums_.pixels(rows, at, column + i, shift + i, a + i, b + i); });
     });
     for (std::size_t channel = 0; channel < c; channel += max_block_channels) {
       std::size_t const channels = smaller(c - channel, max_block_channels);
@@ -146,7 +145,7 @@ template <class T, class Sums> class reduction {
     }
   }
 
-  // All of some channels of NHWC, those too that need it not: a register has many. memory is for rows of [sub-lane][channel].
+  // All of some channels of rows, those too that need it not: a register has many. memory is for rows of [sub-lane][channel].
   void repeat_rows(group const& g, part const& p, std::size_t channel, std::size_t channels, T* memory, repetition<T>& r) const {
     std::size_t const c = o_.shape.c, width = channels * o_.sublanes;
     T *const shift = memory, *const factor = shift + width, *const sums = factor + width;
@@ -155,8 +154,8 @@ template <class T, class Sums> class reduction {
       memcpy(factor + sublane * channels, r.factor, channels * sizeof(T));
     }
     sum_levels(p, width, additions_per_level, sums, [&](part const& level, T* a, T* b) {
-      auto const add = [&](pixels const& rows, std::size_t offset, std::size_t at) {
-        sums_.repeat_pixels(rows, offset, shift + at, factor + at, a + at, b + at);
+      auto const add = [&](pixels const& rows, place const& at, std::size_t i) {
+        sums_.repeat_pixels(rows, at, shift + i, factor + i, a + i, b + i);
       };
       if (channels == c) add_rows(g, level, add);
       else add_columns(g, level, channel, channels, add);
@@ -166,7 +165,7 @@ template <class T, class Sums> class reduction {
 
   // Rows that a kernel takes in levels of its own need no others.
   std::size_t additions_of_level(group const& g, part const& p) const {
-    bool const whole = p.runs == 1 && selected_.all(o_.position_of(g, p), 1, p.length);
+    bool const whole = p.runs == 1 && selected_.all(g, p);
     return whole && is_narrow<T>(o_.width()) ? additions_per_lane : additions_per_level;
   }
 
@@ -184,60 +183,60 @@ template <class T, class Sums> class reduction {
     }
   }
 
-  // f(offset, first, rows): rows of a part without a gap, first being their number in their run.
+  // f(place, rows): rows of a part without a gap.
   template <class F> void for_each_span(group const& g, part const& p, F const& f) const {
-    std::size_t const offset = o_.offset_of(g, p, 0);
-    for (std::size_t run = 0; run < p.runs; ++run)
-      selected_.for_each_span(o_.position_of(g, p) + run * o_.run_step(), p.length, [&](std::size_t first, std::size_t last, bool valid) {
-        if (valid) f(offset + run * o_.run_pitch() + first * o_.shape.c, first, last - first);
-      });
+    for (std::size_t r = 0; r < p.runs; ++r)
+      selected_.for_each_span(o_.place_of(g, {p.run + r, 1, p.first, p.length}), p.length,
+                              [&](place const& at, std::size_t rows, bool valid) {
+                                if (valid) f(at, rows);
+                              });
   }
 
-  // add(rows, offset, place in a pass of the sub-lanes)
+  // add(rows, place, where in a pass of the sub-lanes)
   template <class Add> void add_rows(group const& g, part const& p, Add const& add) const {
-    std::size_t const c = o_.shape.c;
-    if (p.length <= o_.sublanes && selected_.all(o_.position_of(g, p), p.runs, p.length)) {
-      add({p.runs, o_.run_pitch(), p.length * c}, o_.offset_of(g, p, 0), 0);
+    if (p.length <= o_.sublanes && selected_.all(g, p)) {
+      add({p.runs, o_.run_step(), p.length * o_.shape.c}, o_.place_of(g, p), 0);
       return;
     }
-    for_each_span(g, p, [&](std::size_t offset, std::size_t first, std::size_t rows) { add_span(offset, first, rows, add); });
+    for_each_span(g, p, [&](place const& at, std::size_t rows) { add_span(at, rows, add); });
   }
 
   // Rows without a gap: up to the next full pass, full passes, and what is left.
-  template <class Add> void add_span(std::size_t offset, std::size_t first, std::size_t rows, Add const& add) const {
-    std::size_t const c = o_.shape.c, width = o_.width(), sublane = first % o_.sublanes;
+  template <class Add> void add_span(place at, std::size_t rows, Add const& add) const {
+    std::size_t const c = o_.shape.c, sublane = at.position % o_.sublanes;
     if (sublane > 0) {
       std::size_t const head = smaller(o_.sublanes - sublane, rows);
-      add({1, width, head * c}, offset, sublane * c);
-      offset += head * c;
+      add({1, {}, head * c}, at, sublane * c);
+      at.position += head;
       rows -= head;
     }
     std::size_t const passes = rows / o_.sublanes, left = rows % o_.sublanes;
-    add({passes, width, width}, offset, 0);
-    if (left > 0) add({1, width, left * c}, offset + passes * width, 0);
+    add({passes, {0, 0, o_.sublanes}, o_.width()}, at, 0);
+    if (left > 0) add({1, {}, left * c}, at + place{0, 0, passes * o_.sublanes}, 0);
   }
 
   // Some channels of all rows, one sub-lane after the other.
   template <class Add> void add_columns(group const& g, part const& p, std::size_t channel, std::size_t channels, Add const& add) const {
-    std::size_t const c = o_.shape.c, sublanes = o_.sublanes;
-    for_each_span(g, p, [&](std::size_t offset, std::size_t first, std::size_t rows) {
+    std::size_t const sublanes = o_.sublanes;
+    for_each_span(g, p, [&](place const& at, std::size_t rows) {
       for (std::size_t sublane = 0; sublane < sublanes; ++sublane) {
-        std::size_t const row = (sublane + sublanes - first % sublanes) % sublanes;
-        if (row < rows) add({divide_up(rows - row, sublanes), o_.width(), channels}, offset + row * c + channel, sublane * channels);
+        std::size_t const row = (sublane + sublanes - at.position % sublanes) % sublanes;
+        if (row >= rows) continue;
+        add({divide_up(rows - row, sublanes), {0, 0, sublanes}, channels}, at + place{0, channel, row}, sublane * channels);
       }
     });
   }
 
-  sample_offsets samples_of(group const& g, part const& p, std::size_t chunk) const {
-    sample_offsets offsets = {};
-    if (!Sums::shifts) return offsets;
+  // Of a part that begins at a place.
+  samples samples_of(group const& g, part const& p, std::size_t chunk, place const& first) const {
+    samples found = {};
+    if (!Sums::shifts) return found;
     sample_positions const positions = selected_.samples(g, chunk);
-    std::size_t const start = o_.shape.layout == layout::nchw ? 0 : o_.offset_of(g, p, 0);
     for (std::size_t k = 0; k < 3; ++k) {
-      std::size_t const position = positions.at[k], run = position < p.length ? 0 : position / p.length;  // divisions are slow
-      offsets.at[k] = start + run * o_.run_pitch() + (position - run * p.length) * o_.position_pitch();
+      std::size_t const position = positions.position[k], run = position < p.length ? 0 : position / p.length;  // divisions are slow
+      found.at[k] = first + place{run * o_.run_step().sample, 0, position - run * p.length};
     }
-    return offsets;
+    return found;
   }
 
   // A chunk's sums become its result, and that part of its segment's.

@@ -24,7 +24,7 @@ void set_channel_blocks(schedule& p, std::size_t channels_per_block) {
 constexpr std::size_t small_block_bytes = 65536, small_block_channels = 8;
 
 // Blocks of channels where there are enough of them for all threads; else their segments are divided, too.
-void cut_nchw(schedule& p, order const& o, traffic const& what, std::size_t wanted) {
+void cut_planes(schedule& p, order const& o, traffic const& what, std::size_t wanted) {
   std::size_t const plane_bytes = larger(1, o.shape.s * what.element_size), planes_of_channel = larger(1, what.inputs) * o.shape.n;
   std::size_t const most_bytes = larger(least_run_bytes, cpu::detect_caches().l2.bytes / 4 / planes_of_channel);
   std::size_t const run_channels = larger(1, smaller(divide_up(run_bytes, plane_bytes), most_bytes / plane_bytes)),
@@ -36,7 +36,7 @@ void cut_nchw(schedule& p, order const& o, traffic const& what, std::size_t want
 }
 
 // Groups where there are enough of them for all threads; else their segments.
-void cut_nhwc(schedule& p, order const& o, std::size_t wanted) {
+void cut_rows(schedule& p, order const& o, std::size_t wanted) {
   std::size_t const groups = o.groups_with_samples(), portions = smaller(wanted, row_slots(o));
   p.fused = groups > 1 && groups >= portions;
   set_channel_blocks(p, p.channels);
@@ -58,7 +58,7 @@ bool worth_reading_ahead(order const& o, traffic const& what, std::size_t block_
 // and 1.06 to 1.12 backward.
 bool worth_sweeping_flat(order const& o, traffic const& what) {
   bool const several = o.shape.c > 1 && smaller(o.other.runs, o.other.runs_per_chunk) >= flat_samples;
-  return o.shape.layout == layout::nchw && what.streams && several && o.shape.s * what.element_size < long_run_bytes;
+  return o.shape.planes() && what.streams && several && o.shape.s * what.element_size < long_run_bytes;
 }
 
 std::size_t wanted_portions(std::size_t threads) { return threads == 1 ? 1 : threads * portions_per_thread; }
@@ -75,7 +75,7 @@ portion schedule::at(order const& o, std::size_t i) const {
           smaller(block_channels, channels - channel),
           segment,
           first_segment(range + 1) - segment,
-          reads_ahead && next < channels ? block_channels * o.shape.s : 0,
+          reads_ahead && next < channels ? block_channels : 0,
           flat,
           range};
 }
@@ -84,26 +84,25 @@ schedule make_schedule(order const& o, traffic const& what, std::size_t threads)
   schedule p{};
   p.channels = o.shape.c;
   std::size_t const wanted = wanted_portions(threads);
-  if (o.shape.layout == layout::nhwc) {
-    cut_nhwc(p, o, wanted);
+  if (!o.shape.planes()) {
+    cut_rows(p, o, wanted);
     return p;
   }
-  cut_nchw(p, o, what, wanted);
+  cut_planes(p, o, what, wanted);
   p.flat = worth_sweeping_flat(o, what);
   p.reads_ahead = p.fused && what.streams && what.inputs > 0 && o.shape.groups == 1 && worth_reading_ahead(o, what, p.block_channels);
   return p;
 }
 
 bool sweeps_in_memory_order(order const& o, traffic const& what) {
-  bool const nchw = o.shape.layout == layout::nchw;
-  return !worth_sweeping_flat(o, what) && (o.shape.groups == 1 || (nchw && o.shape.c > 1));
+  return !worth_sweeping_flat(o, what) && (o.shape.groups == 1 || (o.shape.planes() && o.shape.c > 1));
 }
 
 std::size_t equal_portions(std::size_t units, std::size_t threads) { return smaller(units, wanted_portions(threads)); }
 
 memory_order cut_in_memory_order(order const& o, std::size_t threads) {
-  bool const nchw = o.shape.layout == layout::nchw;
-  std::size_t const unit = nchw ? step_values : o.sublanes, end = nchw ? o.shape.values() : o.shape.per_channel();
+  bool const planes = o.shape.planes();
+  std::size_t const unit = planes ? step_values : o.sublanes, end = planes ? o.shape.values() : o.shape.per_channel();
   return {unit, end, equal_portions(divide_up(end, unit), threads)};
 }
 

@@ -5,13 +5,13 @@
 
 namespace renorm {
 
-// One portion of work: some channels of some segments, which are numbered across all groups. NHWC portions hold all channels.
+// One portion of work: some channels of some segments, which are numbered across all groups. Those of rows hold all channels.
 struct portion {
   std::size_t channel, channels;
   std::size_t segment, segments;
-  std::size_t ahead;  // values from one to that of the portion that comes next, where that is to be read ahead, else 0
+  std::size_t ahead;  // channels from one to that of the portion that comes next, where that is to be read ahead, else 0
   bool flat;          // short planes are swept side by side
-  std::size_t slot;   // NHWC: a number below row_slots() that no other portion has
+  std::size_t slot;   // rows: a number below row_slots() that no other portion has
 };
 
 // What a portion has of one group; segment is the group's own number.
@@ -33,10 +33,10 @@ template <class F> void for_each_piece(order const& o, portion const& p, F const
   }
 }
 
-// The most portions of NHWC: each has a row of accumulators in the workspace.
+// The most portions of rows: each has a row of accumulators in the workspace.
 inline std::size_t row_slots(order const& o) { return smaller(o.segments, max_segments); }
 
-// The most channels of an NCHW portion: their accumulators are on the stack, 256 bytes each.
+// The most channels of a portion of planes: their accumulators are on the stack, 256 bytes each.
 inline constexpr std::size_t max_block_channels = 64;
 
 struct schedule {
@@ -66,13 +66,13 @@ schedule make_schedule(order const& o, traffic const& what, std::size_t threads)
 inline constexpr std::size_t flat_samples = 8;
 
 // Whether a sweep that no reduction goes before is in memory order, in equal parts, instead of as a schedule has it: unless short planes
-// are to be swept side by side. Groups of NHWC, and of one channel, go one by one.
+// are to be swept side by side. Groups of rows, and of one channel, go one by one.
 bool sweeps_in_memory_order(order const& o, traffic const& what);
 
-// Values that one step of a backwards sweep takes, and the unit that NCHW is cut in: enough to run, few enough to still be in the cache.
+// Values that one step of a backwards sweep takes, and the unit that planes are cut in: enough to run, few enough to still be in the cache.
 inline constexpr std::size_t step_values = 8192;
 
-// Equal parts of so many units: of values of NCHW, of positions of NHWC, of which there are end.
+// Equal parts of so many units: of values of planes, of positions of rows, of which there are end.
 struct memory_order {
   std::size_t unit, end, parts;
 

@@ -58,15 +58,19 @@ template <class T> struct grid_of {
   geometry g;
   std::size_t values() const { return g.samples * g.channels * g.length; }
   // Samples of all channels back to back; rows of length columns.
-  renorm::planes planes() const { return {g.samples, g.channels * g.length, g.channels, g.length, g.length, 0, g.flat}; }
-  renorm::pixels pixels() const { return {g.samples * g.channels, g.length, g.length}; }
+  renorm::planes planes() const { return {g.samples, 1, g.channels, g.length, 0, g.flat}; }
+  renorm::pixels pixels() const { return {g.samples * g.channels, {0, 0, 1}, g.length}; }
+  renorm::view<T const> planes_of(vector_at<T>& v) const { return {v.data(), {g.channels * g.length, g.length, 1}}; }
+  renorm::view<T> planes_to(vector_at<T>& v) const { return {v.data(), {g.channels * g.length, g.length, 1}}; }
+  renorm::view<T const> rows_of(vector_at<T>& v) const { return {v.data(), {0, 1, g.length}}; }
+  renorm::view<T> rows_to(vector_at<T>& v) const { return {v.data(), {0, 1, g.length}}; }
   // One for the runs of a sample. About half of the values are 0.
   vector_at<T> mask() const {
     vector_at<T> values(g.samples * g.length, g.where);
     for (std::size_t i = 0; i < values.size(); ++i) values.data()[i] = value_at(i, 9) < 1 ? T(0) : T(1);
     return values;
   }
-  renorm::validity<T> valid(vector_at<T>& values) const { return {values.data(), g.length}; }
+  renorm::view<T const> valid(vector_at<T>& values) const { return {values.data(), {g.length, 0, 1}}; }
   vector_at<T> input(std::size_t count, unsigned seed) const { return {count, g.where, seed}; }
   vector_at<T> positive(std::size_t count, unsigned seed) const { return {count, g.where, seed, 0.25}; }
   vector_at<T> power_of_2(std::size_t count, unsigned seed) const {
@@ -91,8 +95,8 @@ template <class T> written moments_plane(table<T> const& k, grid_of<T> const& d)
   written all;
   for (T const* units : {static_cast<T const*>(nullptr), static_cast<T const*>(factor.data())}) {
     auto sums = d.output(d.g.channels * 2 * renorm::lanes<T>), masked = d.output(sums.size());
-    k.moments_plane(d.planes(), x, {}, pivot, units, sums);
-    k.moments_plane(d.planes(), x, d.valid(mask), pivot, units, masked);
+    k.moments_plane(d.planes(), d.planes_of(x), {}, pivot, units, sums);
+    k.moments_plane(d.planes(), d.planes_of(x), d.valid(mask), pivot, units, masked);
     all << sums << masked;
   }
   return all;
@@ -116,8 +120,8 @@ template <class T> written median_planes(table<T> const& k, grid_of<T> const& d)
 template <class T> written moments_pixels(table<T> const& k, grid_of<T> const& d) {
   auto x = d.input(d.values(), 1), pivot = d.input(d.g.length, 2), factor = d.power_of_2(d.g.length, 5);
   auto s = d.input(d.g.length, 3), q = d.positive(d.g.length, 4), scaled_s = d.input(d.g.length, 3), scaled_q = d.positive(d.g.length, 4);
-  k.moments_pixels(d.pixels(), x, pivot, nullptr, s, q);
-  k.moments_pixels(d.pixels(), x, pivot, factor, scaled_s, scaled_q);
+  k.moments_pixels(d.pixels(), d.rows_of(x), pivot, nullptr, s, q);
+  k.moments_pixels(d.pixels(), d.rows_of(x), pivot, factor, scaled_s, scaled_q);
   return written() << s << q << scaled_s << scaled_q;
 }
 template <class T> written add_partial(table<T> const& k, grid_of<T> const& d) {
@@ -151,7 +155,7 @@ template <class T> struct rows {
   }
   renorm::xhat_coefficients<T> xhat(bool units) { return {center, inv, off, units ? half.data() : nullptr, units ? unit.data() : nullptr}; }
   renorm::grad_coefficients<T> gradient(bool units) { return {gradient_scale, c1, c2, units ? dx_unit.data() : nullptr}; }
-  renorm::grad_epilogue<T> epilogue(bool units, bool relu, bool add, T* z, T* dz) {
+  renorm::grad_epilogue<T> epilogue(bool units, bool relu, bool add, renorm::view<T const> const& z, renorm::view<T> const& dz) {
     return {relu, add, scale, shift, units ? unit.data() : nullptr, z, dz};
   }
 };
@@ -163,9 +167,9 @@ template <class T> written grad_moments_plane(table<T> const& k, grid_of<T> cons
   for (bool const units : {false, true})
     for (auto const& e : epilogues) {
       auto sums = d.output(d.g.channels * 2 * renorm::lanes<T>), masked = d.output(sums.size());
-      auto const behind = r.epilogue(units, e.relu, e.add, z, nullptr);
-      k.grad_moments_plane(d.planes(), x, dy, {}, r.xhat(units), behind, sums);
-      k.grad_moments_plane(d.planes(), x, dy, d.valid(mask), r.xhat(units), behind, masked);
+      auto const behind = r.epilogue(units, e.relu, e.add, d.planes_of(z), {});
+      k.grad_moments_plane(d.planes(), d.planes_of(x), d.planes_of(dy), {}, r.xhat(units), behind, sums);
+      k.grad_moments_plane(d.planes(), d.planes_of(x), d.planes_of(dy), d.valid(mask), r.xhat(units), behind, masked);
       all << sums << masked;
     }
   return all;
@@ -177,7 +181,8 @@ template <class T> written grad_moments_pixels(table<T> const& k, grid_of<T> con
   for (bool const units : {false, true})
     for (auto const& e : epilogues) {
       auto s1 = d.input(d.g.length, 15), s2 = d.input(d.g.length, 16);
-      k.grad_moments_pixels(d.pixels(), x, dy, r.xhat(units), r.epilogue(units, e.relu, e.add, z, nullptr), s1, s2);
+      k.grad_moments_pixels(d.pixels(), d.rows_of(x), d.rows_of(dy), r.xhat(units), r.epilogue(units, e.relu, e.add, d.rows_of(z), {}), s1,
+                            s2);
       all << s1 << s2;
     }
   return all;
@@ -231,7 +236,7 @@ template <class T> written affine_plane(table<T> const& k, grid_of<T> const& d) 
   for (bool const units : {false, true})
     for (auto const& e : epilogues) {
       auto y = d.output(d.values());
-      k.affine_plane(d.planes(), x, r.affine(units), {e.relu, e.add, z}, y, d.g.stream);
+      k.affine_plane(d.planes(), d.planes_of(x), r.affine(units), {e.relu, e.add, d.planes_of(z)}, d.planes_to(y), d.g.stream);
       all << y;
     }
   return all;
@@ -243,7 +248,7 @@ template <class T> written affine_pixels(table<T> const& k, grid_of<T> const& d)
   for (bool const units : {false, true})
     for (auto const& e : epilogues) {
       auto y = d.output(d.values());
-      k.affine_pixels(d.pixels(), x, r.affine(units), {e.relu, e.add, z}, y, d.g.stream);
+      k.affine_pixels(d.pixels(), d.rows_of(x), r.affine(units), {e.relu, e.add, d.rows_of(z)}, d.rows_to(y), d.g.stream);
       all << y;
     }
   return all;
@@ -255,7 +260,8 @@ template <class T> written grad_affine_plane(table<T> const& k, grid_of<T> const
   for (bool const units : {false, true})
     for (auto const& e : epilogues) {
       auto dz = d.output(d.values());
-      k.grad_affine_plane(d.planes(), x, dy, r.xhat(units), r.gradient(units), r.epilogue(units, e.relu, e.add, z, dz), dx, d.g.stream);
+      k.grad_affine_plane(d.planes(), d.planes_of(x), d.planes_of(dy), r.xhat(units), r.gradient(units),
+                          r.epilogue(units, e.relu, e.add, d.planes_of(z), d.planes_to(dz)), d.planes_to(dx), d.g.stream);
       all << dx;
       if (e.add) all << dz;
     }
@@ -268,7 +274,8 @@ template <class T> written grad_affine_pixels(table<T> const& k, grid_of<T> cons
   for (bool const units : {false, true})
     for (auto const& e : epilogues) {
       auto dz = d.output(d.values());
-      k.grad_affine_pixels(d.pixels(), x, dy, r.xhat(units), r.gradient(units), r.epilogue(units, e.relu, e.add, z, dz), dx, d.g.stream);
+      k.grad_affine_pixels(d.pixels(), d.rows_of(x), d.rows_of(dy), r.xhat(units), r.gradient(units),
+                           r.epilogue(units, e.relu, e.add, d.rows_of(z), d.rows_to(dz)), d.rows_to(dx), d.g.stream);
       all << dx;
       if (e.add) all << dz;
     }
@@ -276,7 +283,7 @@ template <class T> written grad_affine_pixels(table<T> const& k, grid_of<T> cons
 }
 template <class T> written clear_plane(table<T> const& k, grid_of<T> const& d) {
   auto y = d.input(d.values(), 1), mask = d.mask();
-  k.clear_plane(d.planes(), d.valid(mask), y);
+  k.clear_plane(d.planes(), d.valid(mask), d.planes_to(y));
   return written() << y;
 }
 // Every third value is beyond float, every fourth near the end of it: both need units.
