@@ -50,9 +50,10 @@ template <class V, std::size_t N> struct two_sums {
   tile<V, N> a, b;
 
   static RENORM_INLINE two_sums zero() { return {tile<V, N>::zero(), tile<V, N>::zero()}; }
+  // Plus 0, as products that underflow take Zen 5 as long as ten others, and those of an fma do not.
   RENORM_INLINE void add(std::size_t i, V term, V factor, first_term) {
     a.r[i] = term;
-    b.r[i] = term * factor;
+    b.r[i] = fma(term, factor, V::set(typename V::value(0)));
   }
   RENORM_INLINE void add(std::size_t i, V term, V factor, next_term) {
     a.r[i] = a.r[i] + term;
