@@ -7,9 +7,6 @@
 namespace renorm {
 namespace {
 
-// One row of one coefficient array: the arrays of a sweep, eight at most, are on the stack and in the L1 cache.
-inline constexpr std::size_t flat_row_bytes = 4096;
-
 // Repeats each value length times. Writes up to a register past the end.
 template <class V, class T> void repeat_values(T const* values, std::size_t count, std::size_t length, T* row) {
   for (std::size_t c = 0; c < count; ++c, row += length) {

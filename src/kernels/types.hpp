@@ -31,6 +31,9 @@ template <class T> inline constexpr double tiny_eps = sizeof(T) == sizeof(float)
 // 35-47 against 55-60.
 inline constexpr std::size_t long_run_bytes = 2048;
 
+// One row of one coefficient array of planes side by side: the arrays of a sweep, eight at most, are on the stack and in the L1 cache.
+inline constexpr std::size_t flat_row_bytes = 4096;
+
 namespace {
 
 // What sums of squares over count values are divided by: Bessel's correction, which is none for a single value.

@@ -23,6 +23,24 @@ void set_channel_blocks(schedule& p, std::size_t channels_per_block) {
 // the time (Sapphire Rapids; 0.89 with blocks of 32 KB). What a block reads is then twice as large as an L1 cache, or less.
 constexpr std::size_t small_block_bytes = 65536, small_block_channels = 8;
 
+// So many planes end where a cache line does, if the first begins with one.
+std::size_t planes_of_lines(std::size_t plane_bytes) {
+  std::size_t planes = 1;
+  while (planes * plane_bytes % 64 != 0) planes *= 2;
+  return planes;
+}
+
+// Short planes of several samples, whose output goes past the caches: streaming stores take whole cache lines, in which planes begin and
+// end anywhere. So many of them go together that the last one ends with a line, or it is not worth it: 13x13, of which that is 16 and more
+// than a row, took 1.5 times as long as without streaming (Zen 5). Nor is it without streaming: Sapphire Rapids, in the caches, 14x14 and
+// 7x7, took 0.96 to 1.04 of the time forward and 1.06 to 1.12 backward.
+bool worth_sweeping_flat(order const& o, traffic const& what) {
+  bool const several = o.shape.c > 1 && smaller(o.other.runs, o.other.runs_per_chunk) >= flat_samples;
+  std::size_t const plane_bytes = o.shape.s * what.element_size;
+  return o.shape.planes() && what.streams && several && plane_bytes < long_run_bytes &&
+         planes_of_lines(plane_bytes) * plane_bytes <= flat_row_bytes;
+}
+
 // Blocks of channels where there are enough of them for all threads; else their segments are divided, too.
 void cut_planes(schedule& p, order const& o, traffic const& what, std::size_t wanted) {
   std::size_t const plane_bytes = larger(1, o.shape.s * what.element_size), planes_of_channel = larger(1, what.inputs) * o.shape.n;
@@ -30,7 +48,9 @@ void cut_planes(schedule& p, order const& o, traffic const& what, std::size_t wa
   std::size_t const run_channels = larger(1, smaller(divide_up(run_bytes, plane_bytes), most_bytes / plane_bytes)),
                     small = smaller(small_block_bytes / (planes_of_channel * plane_bytes), small_block_channels);
   std::size_t const shared_channels = larger(1, p.channels / wanted);
-  set_channel_blocks(p, smaller(smaller(larger(run_channels, small), shared_channels), max_block_channels));
+  std::size_t const channels = smaller(smaller(larger(run_channels, small), shared_channels), max_block_channels);
+  std::size_t const together = planes_of_lines(plane_bytes);
+  set_channel_blocks(p, p.flat && together <= shared_channels ? divide_up(channels, together) * together : channels);
   p.fused = wanted == 1 || p.channel_blocks >= wanted;
   p.segment_ranges = p.fused ? 1 : smaller(divide_up(wanted, p.channel_blocks), o.segments);
 }
@@ -51,14 +71,6 @@ bool worth_reading_ahead(order const& o, traffic const& what, std::size_t block_
   std::size_t const l2 = cpu::detect_caches().l2.bytes, run = block_channels * o.shape.s * what.element_size;
   std::size_t const block = what.inputs * o.shape.n * run, read = o.shape.values() * what.inputs * what.element_size;
   return run <= short_run && 2 * block <= l2 && read >= 6 * l2;
-}
-
-// Short planes of several samples, whose output goes past the caches: streaming stores take whole cache lines, in which planes begin and
-// end anywhere. Without streaming it is not worth it: Sapphire Rapids, in the caches, 14x14 and 7x7, took 0.96 to 1.04 of the time forward
-// and 1.06 to 1.12 backward.
-bool worth_sweeping_flat(order const& o, traffic const& what) {
-  bool const several = o.shape.c > 1 && smaller(o.other.runs, o.other.runs_per_chunk) >= flat_samples;
-  return o.shape.planes() && what.streams && several && o.shape.s * what.element_size < long_run_bytes;
 }
 
 std::size_t wanted_portions(std::size_t threads) { return threads == 1 ? 1 : threads * portions_per_thread; }
@@ -88,8 +100,8 @@ schedule make_schedule(order const& o, traffic const& what, std::size_t threads)
     cut_rows(p, o, wanted);
     return p;
   }
-  cut_planes(p, o, what, wanted);
   p.flat = worth_sweeping_flat(o, what);
+  cut_planes(p, o, what, wanted);
   p.reads_ahead = p.fused && what.streams && what.inputs > 0 && o.shape.groups == 1 && worth_reading_ahead(o, what, p.block_channels);
   return p;
 }
