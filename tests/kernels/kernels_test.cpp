@@ -1,5 +1,5 @@
 // Every kernel of src/kernels/list.inc on every instruction set against the scalar one: same bits, at every tail, alignment and page
-// border, with plain and streaming stores. A kernel that is listed and has no case here does not compile.
+// border, with plain and streaming stores, with gaps in tensors and without. A kernel that is listed and has no case here does not compile.
 #include "isa/isa.hpp"
 #include "support/memory.hpp"
 #include "support/reduced.hpp"
@@ -21,6 +21,7 @@ struct geometry {
   std::size_t length, channels, samples;
   placement where;
   bool stream, flat;
+  bool gaps;  // each input has its own, outputs the same
 };
 
 // Between -1 and 3, with a different sequence for each seed.
@@ -42,6 +43,54 @@ template <class T> class vector_at {
   memory memory_;
 };
 
+// A tensor of runs, which have the same values with gaps between them and without.
+template <class T> class tensor_at {
+ public:
+  static constexpr T gap = 77;
+
+  tensor_at(geometry const& g, bool planes, std::size_t between)
+      : samples_(planes ? g.samples : g.samples * g.channels),
+        channels_(planes ? g.channels : 1),
+        length_(g.length),
+        channel_(g.length + (planes && !g.flat ? between : 0)),
+        sample_(channels_ * channel_ + between),
+        planes_(planes),
+        memory_((samples_ - 1) * sample_ + (channels_ - 1) * channel_ + g.length, g.where) {
+    for (std::size_t i = 0; i < memory_.size(); ++i) memory_.data()[i] = gap;
+  }
+  tensor_at(geometry const& g, bool planes, std::size_t between, unsigned seed) : tensor_at(g, planes, between) {
+    for (std::size_t i = 0; i < samples_ * channels_ * length_; ++i) at(i) = static_cast<T>(std::fmax(value_at(i, seed), -8));
+  }
+
+  renorm::view<T> to() { return {memory_.data(), planes_ ? renorm::pitches{sample_, channel_, 1} : renorm::pitches{0, 1, sample_}}; }
+  operator renorm::view<T const>() { return {to().data, to().pitch}; }
+
+  std::vector<double> values() {
+    std::vector<double> all(samples_ * channels_ * length_);
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = at(i);
+    return all;
+  }
+  // Nothing is written around it or into its gaps.
+  bool intact() {
+    std::vector<bool> in_run(memory_.size());
+    for (std::size_t i = 0; i < samples_ * channels_ * length_; ++i) in_run[place_of(i)] = true;
+    for (std::size_t i = 0; i < memory_.size(); ++i)
+      if (!in_run[i] && memory_.data()[i] != gap) return false;
+    return memory_.intact();
+  }
+
+ private:
+  std::size_t place_of(std::size_t i) const {
+    std::size_t const run = i / length_;
+    return run / channels_ * sample_ + run % channels_ * channel_ + i % length_;
+  }
+  T& at(std::size_t i) { return memory_.data()[place_of(i)]; }
+
+  std::size_t samples_, channels_, length_, channel_, sample_;
+  bool planes_;
+  vector_at<T> memory_;
+};
+
 // What a kernel wrote, in double, which holds every float.
 struct written {
   std::vector<double> values;
@@ -52,18 +101,24 @@ struct written {
     intact = intact && a.intact();
     return *this;
   }
+  template <class T> written& operator<<(tensor_at<T>& a) {
+    std::vector<double> const more = a.values();
+    values.insert(values.end(), more.begin(), more.end());
+    intact = intact && a.intact();
+    return *this;
+  }
 };
 
 template <class T> struct grid_of {
   geometry g;
   std::size_t values() const { return g.samples * g.channels * g.length; }
   // Samples of all channels back to back; rows of length columns.
-  renorm::planes planes() const { return {g.samples, 1, g.channels, g.length, 0, g.flat}; }
-  renorm::pixels pixels() const { return {g.samples * g.channels, {0, 0, 1}, g.length}; }
-  renorm::view<T const> planes_of(vector_at<T>& v) const { return {v.data(), {g.channels * g.length, g.length, 1}}; }
-  renorm::view<T> planes_to(vector_at<T>& v) const { return {v.data(), {g.channels * g.length, g.length, 1}}; }
-  renorm::view<T const> rows_of(vector_at<T>& v) const { return {v.data(), {0, 1, g.length}}; }
-  renorm::view<T> rows_to(vector_at<T>& v) const { return {v.data(), {0, 1, g.length}}; }
+  renorm::planes all_planes() const { return {g.samples, 1, g.channels, g.length, 0, g.flat}; }
+  renorm::pixels all_rows() const { return {g.samples * g.channels, {0, 0, 1}, g.length}; }
+  tensor_at<T> planes_of(unsigned seed) const { return {g, true, g.gaps ? seed % 4 + 1 : 0, seed}; }
+  tensor_at<T> rows_of(unsigned seed) const { return {g, false, g.gaps ? seed % 4 + 1 : 0, seed}; }
+  tensor_at<T> planes() const { return {g, true, g.gaps ? std::size_t(3) : 0}; }
+  tensor_at<T> rows() const { return {g, false, g.gaps ? std::size_t(3) : 0}; }
   // One for the runs of a sample. About half of the values are 0.
   vector_at<T> mask() const {
     vector_at<T> values(g.samples * g.length, g.where);
@@ -91,12 +146,12 @@ constexpr struct { bool relu, add; } epilogues[] = {{false, false}, {true, false
 template <class T> using table = renorm::kernels<T>;
 
 template <class T> written moments_plane(table<T> const& k, grid_of<T> const& d) {
-  auto x = d.input(d.values(), 1), pivot = d.input(d.g.channels, 2), factor = d.power_of_2(d.g.channels, 5), mask = d.mask();
+  auto x = d.planes_of(1), pivot = d.input(d.g.channels, 2), factor = d.power_of_2(d.g.channels, 5), mask = d.mask();
   written all;
   for (T const* units : {static_cast<T const*>(nullptr), static_cast<T const*>(factor.data())}) {
     auto sums = d.output(d.g.channels * 2 * renorm::lanes<T>), masked = d.output(sums.size());
-    k.moments_plane(d.planes(), d.planes_of(x), {}, pivot, units, sums);
-    k.moments_plane(d.planes(), d.planes_of(x), d.valid(mask), pivot, units, masked);
+    k.moments_plane(d.all_planes(), x, {}, pivot, units, sums);
+    k.moments_plane(d.all_planes(), x, d.valid(mask), pivot, units, masked);
     all << sums << masked;
   }
   return all;
@@ -118,10 +173,10 @@ template <class T> written median_planes(table<T> const& k, grid_of<T> const& d)
   return written() << median;
 }
 template <class T> written moments_pixels(table<T> const& k, grid_of<T> const& d) {
-  auto x = d.input(d.values(), 1), pivot = d.input(d.g.length, 2), factor = d.power_of_2(d.g.length, 5);
+  auto x = d.rows_of(1), pivot = d.input(d.g.length, 2), factor = d.power_of_2(d.g.length, 5);
   auto s = d.input(d.g.length, 3), q = d.positive(d.g.length, 4), scaled_s = d.input(d.g.length, 3), scaled_q = d.positive(d.g.length, 4);
-  k.moments_pixels(d.pixels(), d.rows_of(x), pivot, nullptr, s, q);
-  k.moments_pixels(d.pixels(), d.rows_of(x), pivot, factor, scaled_s, scaled_q);
+  k.moments_pixels(d.all_rows(), x, pivot, nullptr, s, q);
+  k.moments_pixels(d.all_rows(), x, pivot, factor, scaled_s, scaled_q);
   return written() << s << q << scaled_s << scaled_q;
 }
 template <class T> written add_partial(table<T> const& k, grid_of<T> const& d) {
@@ -161,28 +216,27 @@ template <class T> struct rows {
 };
 
 template <class T> written grad_moments_plane(table<T> const& k, grid_of<T> const& d) {
-  auto x = d.input(d.values(), 1), dy = d.input(d.values(), 2), z = d.input(d.values(), 11), mask = d.mask();
+  auto x = d.planes_of(1), dy = d.planes_of(2), z = d.planes_of(11), mask = d.mask();
   rows<T> r(d, d.g.channels);
   written all;
   for (bool const units : {false, true})
     for (auto const& e : epilogues) {
       auto sums = d.output(d.g.channels * 2 * renorm::lanes<T>), masked = d.output(sums.size());
-      auto const behind = r.epilogue(units, e.relu, e.add, d.planes_of(z), {});
-      k.grad_moments_plane(d.planes(), d.planes_of(x), d.planes_of(dy), {}, r.xhat(units), behind, sums);
-      k.grad_moments_plane(d.planes(), d.planes_of(x), d.planes_of(dy), d.valid(mask), r.xhat(units), behind, masked);
+      auto const behind = r.epilogue(units, e.relu, e.add, z, {});
+      k.grad_moments_plane(d.all_planes(), x, dy, {}, r.xhat(units), behind, sums);
+      k.grad_moments_plane(d.all_planes(), x, dy, d.valid(mask), r.xhat(units), behind, masked);
       all << sums << masked;
     }
   return all;
 }
 template <class T> written grad_moments_pixels(table<T> const& k, grid_of<T> const& d) {
-  auto x = d.input(d.values(), 1), dy = d.input(d.values(), 2), z = d.input(d.values(), 11);
+  auto x = d.rows_of(1), dy = d.rows_of(2), z = d.rows_of(11);
   rows<T> r(d, d.g.length);
   written all;
   for (bool const units : {false, true})
     for (auto const& e : epilogues) {
       auto s1 = d.input(d.g.length, 15), s2 = d.input(d.g.length, 16);
-      k.grad_moments_pixels(d.pixels(), d.rows_of(x), d.rows_of(dy), r.xhat(units), r.epilogue(units, e.relu, e.add, d.rows_of(z), {}), s1,
-                            s2);
+      k.grad_moments_pixels(d.all_rows(), x, dy, r.xhat(units), r.epilogue(units, e.relu, e.add, z, {}), s1, s2);
       all << s1 << s2;
     }
   return all;
@@ -230,60 +284,61 @@ template <class T> written settle_moments(table<T> const& k, grid_of<T> const& d
   return all;
 }
 template <class T> written affine_plane(table<T> const& k, grid_of<T> const& d) {
-  auto x = d.input(d.values(), 1), z = d.input(d.values(), 11);
+  auto x = d.planes_of(1), z = d.planes_of(11);
   rows<T> r(d, d.g.channels);
   written all;
   for (bool const units : {false, true})
     for (auto const& e : epilogues) {
-      auto y = d.output(d.values());
-      k.affine_plane(d.planes(), d.planes_of(x), r.affine(units), {e.relu, e.add, d.planes_of(z)}, d.planes_to(y), d.g.stream);
+      auto y = d.planes();
+      k.affine_plane(d.all_planes(), x, r.affine(units), {e.relu, e.add, z}, y.to(), d.g.stream);
       all << y;
     }
   return all;
 }
 template <class T> written affine_pixels(table<T> const& k, grid_of<T> const& d) {
-  auto x = d.input(d.values(), 1), z = d.input(d.values(), 11);
+  auto x = d.rows_of(1), z = d.rows_of(11);
   rows<T> r(d, d.g.length);
   written all;
   for (bool const units : {false, true})
     for (auto const& e : epilogues) {
-      auto y = d.output(d.values());
-      k.affine_pixels(d.pixels(), d.rows_of(x), r.affine(units), {e.relu, e.add, d.rows_of(z)}, d.rows_to(y), d.g.stream);
+      auto y = d.rows();
+      k.affine_pixels(d.all_rows(), x, r.affine(units), {e.relu, e.add, z}, y.to(), d.g.stream);
       all << y;
     }
   return all;
 }
 template <class T> written grad_affine_plane(table<T> const& k, grid_of<T> const& d) {
-  auto x = d.input(d.values(), 1), dy = d.input(d.values(), 2), dx = d.output(d.values()), z = d.input(d.values(), 11);
+  auto x = d.planes_of(1), dy = d.planes_of(2), dx = d.planes(), z = d.planes_of(11);
   rows<T> r(d, d.g.channels);
   written all;
   for (bool const units : {false, true})
     for (auto const& e : epilogues) {
-      auto dz = d.output(d.values());
-      k.grad_affine_plane(d.planes(), d.planes_of(x), d.planes_of(dy), r.xhat(units), r.gradient(units),
-                          r.epilogue(units, e.relu, e.add, d.planes_of(z), d.planes_to(dz)), d.planes_to(dx), d.g.stream);
+      auto dz = d.planes();
+      k.grad_affine_plane(d.all_planes(), x, dy, r.xhat(units), r.gradient(units), r.epilogue(units, e.relu, e.add, z, dz.to()), dx.to(),
+                          d.g.stream);
       all << dx;
       if (e.add) all << dz;
     }
   return all;
 }
 template <class T> written grad_affine_pixels(table<T> const& k, grid_of<T> const& d) {
-  auto x = d.input(d.values(), 1), dy = d.input(d.values(), 2), dx = d.output(d.values()), z = d.input(d.values(), 11);
+  auto x = d.rows_of(1), dy = d.rows_of(2), dx = d.rows(), z = d.rows_of(11);
   rows<T> r(d, d.g.length);
   written all;
   for (bool const units : {false, true})
     for (auto const& e : epilogues) {
-      auto dz = d.output(d.values());
-      k.grad_affine_pixels(d.pixels(), d.rows_of(x), d.rows_of(dy), r.xhat(units), r.gradient(units),
-                           r.epilogue(units, e.relu, e.add, d.rows_of(z), d.rows_to(dz)), d.rows_to(dx), d.g.stream);
+      auto dz = d.rows();
+      k.grad_affine_pixels(d.all_rows(), x, dy, r.xhat(units), r.gradient(units), r.epilogue(units, e.relu, e.add, z, dz.to()), dx.to(),
+                           d.g.stream);
       all << dx;
       if (e.add) all << dz;
     }
   return all;
 }
 template <class T> written clear_plane(table<T> const& k, grid_of<T> const& d) {
-  auto y = d.input(d.values(), 1), mask = d.mask();
-  k.clear_plane(d.planes(), d.valid(mask), d.planes_to(y));
+  auto y = d.planes_of(1);
+  auto mask = d.mask();
+  k.clear_plane(d.all_planes(), d.valid(mask), y.to());
   return written() << y;
 }
 // Every third value is beyond float, every fourth near the end of it: both need units.
@@ -486,17 +541,19 @@ template <class T, class Case> void compare_with_scalar(isas::entry const& e, Ca
   bool const fused = std::string(e.code->name) != "sse2";
   for (std::size_t length : lengths<T>())
     for (std::size_t samples : {1, 2, 9}) {
-      geometry const plain = {length, 5, samples, {}, false, false};
-      written const want = run(scalar, grid_of<T>{plain});
+      written const want = run(scalar, grid_of<T>{{length, 5, samples, {}, false, false, false}});
       for (placement const& where : placements(sizeof(T)))
-        for (auto const& [stream, flat] : {std::pair(false, false), {true, false}, {true, true}}) {
-          geometry const g = {length, 5, samples, where, stream, flat};
-          SCOPED_TRACE(testing::Message() << e.code->name << (sizeof(T) == 4 ? " float" : " double") << " length " << length << " samples "
-                                          << samples << " offset " << where.offset << " edge " << static_cast<int>(where.guard)
-                                          << (g.stream ? " stream" : "") << (g.flat ? " flat" : ""));
-          expect_same(run(*e.code, grid_of<T>{g}), want, tolerance<T>(fused, g));
-          if (testing::Test::HasFailure()) return;
-        }
+        for (bool const gaps : {false, true})
+          for (auto const& [stream, flat] : {std::pair(false, false), {true, false}, {true, true}}) {
+            if (gaps && where.offset > 0) continue;
+            geometry const g = {length, 5, samples, where, stream, flat, gaps};
+            SCOPED_TRACE(testing::Message() << e.code->name << (sizeof(T) == 4 ? " float" : " double") << " length " << length
+                                            << " samples " << samples << " offset " << where.offset << " edge "
+                                            << static_cast<int>(where.guard) << (stream ? " stream" : "") << (flat ? " flat" : "")
+                                            << (gaps ? " gaps" : ""));
+            expect_same(run(*e.code, grid_of<T>{g}), want, tolerance<T>(fused, g));
+            if (testing::Test::HasFailure()) return;
+          }
     }
 }
 
