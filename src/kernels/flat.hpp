@@ -20,7 +20,7 @@ template <class V, class T> void repeat_values(T const* values, std::size_t coun
 template <class V, std::size_t arrays, class T, class Sweep>
 RENORM_INLINE void sweep_flat(planes const& p, T const* const (&coefficients)[arrays], Sweep const& sweep) {
   alignas(64) T rows[arrays][flat_row_bytes / sizeof(T) + V::size];
-  std::size_t together = 1;  // a power of two: the groups then start at cache lines if the first does
+  std::size_t together = 1;  // a power of two: the groups then end with a cache line, as pass/schedule.cpp would have it
   while (2 * together * p.length * sizeof(T) <= flat_row_bytes) together *= 2;
   for (std::size_t first = 0; first < p.channels; first += together) {
     std::size_t const channels = p.channels - first < together ? p.channels - first : together;

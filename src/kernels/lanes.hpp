@@ -139,8 +139,8 @@ template <class V, class Body> RENORM_INLINE void sum_samples(planes const& p, s
 }
 
 // Two sums of each channel over planes: body(place, length, lanes) adds what is no longer than a run. The lanes of all channels are kept
-// in memory and the samples taken a few at once, so that the tensor is read in its order; all samples at once where all of it, x that is,
-// is in the L1 cache anyway: partial sums are the same.
+// in memory and the samples taken a few at once, so that a tensor is read in its order; where all of x is in the L1 cache anyway, all
+// samples at once. Partial sums are the same.
 template <class V, class T, class Body> RENORM_INLINE void sum_planes(planes const& p, view<T const> const& x, T* sums, Body const& body) {
   constexpr std::size_t l1_values = 16384 / sizeof(T), n = lane_registers<V>;
   std::size_t const runs = runs_of_partial((p.length + lanes<T> - 1) / lanes<T>), at_once = runs < samples_at_once ? samples_at_once : runs;
