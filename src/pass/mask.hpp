@@ -38,9 +38,9 @@ struct sample_positions {
 };
 
 template <class T> struct selection_scratch {
-  T* valid = nullptr;             // [n][s]
-  std::size_t* before = nullptr;  // for each group: a value for each chunk, and one behind the last
-  sample_positions* samples = nullptr;     // for each chunk, where moments are reduced
+  T* valid = nullptr;                   // [n][s]
+  std::size_t* before = nullptr;        // for each group: a value for each chunk, and one behind the last
+  sample_positions* samples = nullptr;  // for each chunk, where moments are reduced
 
   selection_scratch(order const& o, mask kind, arena& memory, bool sampled = false) {
     if (kind == mask::none) return;
