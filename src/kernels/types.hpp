@@ -20,9 +20,6 @@ inline constexpr std::size_t additions_per_lane = 128;
 // of 4. Rows that are wide, in short runs or cut by a mask are summed so many a lane at a time, and then these sums.
 inline constexpr std::size_t additions_per_level = 64;
 
-// Rows so close together that they are best taken one after the other, as they lie in memory.
-template <class T> constexpr bool is_narrow(std::size_t width) { return width * sizeof(T) <= 512; }
-
 // With an eps below this, squares that T loses to underflow would show in var + eps.
 template <class T> inline constexpr double tiny_eps = sizeof(T) == sizeof(float) ? 0x1p-90 : 0x1p-900;
 
@@ -35,6 +32,9 @@ inline constexpr std::size_t long_run_bytes = 2048;
 inline constexpr std::size_t flat_row_bytes = 4096;
 
 namespace {
+
+// Whether rows are so close together that they are best taken one after the other, as they lie in memory.
+template <class T> constexpr bool is_narrow(std::size_t width) { return width * sizeof(T) <= 512; }
 
 // What sums of squares over count values are divided by: Bessel's correction, which is none for a single value.
 inline double divisor_of(std::int64_t count, bool bessel) {

@@ -4,6 +4,9 @@
 
 #include <cstddef>
 
+// What kernels call: a copy that was compiled for one instruction set must not be that of the others (simd/vec.hpp).
+#define RENORM_ALWAYS_INLINE __attribute__((always_inline))
+
 namespace renorm {
 
 // One value of all tensors of a call, or how far two of them are apart. Rows of all channels have no gap between samples: their positions
@@ -21,7 +24,7 @@ struct pitches {
   friend bool operator==(pitches const& a, pitches const& b) {
     return a.sample == b.sample && a.channel == b.channel && a.position == b.position;
   }
-  std::size_t offset(place const& p) const { return p.sample * sample + p.channel * channel + p.position * position; }
+  RENORM_ALWAYS_INLINE std::size_t offset(place const& p) const { return p.sample * sample + p.channel * channel + p.position * position; }
 };
 
 // The values of a tensor from one of them on; NULL, and pitches of 0, where there is no such tensor. Loops that store have copies of their
@@ -30,8 +33,8 @@ template <class E> struct view {
   E* data = nullptr;
   pitches pitch = {};
 
-  E* at(place const& p) const { return data + pitch.offset(p); }
-  view from(place const& p) const { return {at(p), pitch}; }
+  RENORM_ALWAYS_INLINE E* at(place const& p) const { return data + pitch.offset(p); }
+  RENORM_ALWAYS_INLINE view from(place const& p) const { return {at(p), pitch}; }
 };
 
 // That of elements known at run time, as those.
