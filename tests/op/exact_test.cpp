@@ -199,6 +199,23 @@ TEST_F(Exact, SmallRowsAddUpBehindALargeOne) {
   }
 }
 
+// The same of planes: partial sums of 8 short ones, and of 16 values a lane of a long one.
+TEST_F(Exact, SmallPlanesAddUpBehindALargeOne) {
+  for (std::size_t const samples : {128, 1}) {
+    SCOPED_TRACE(testing::Message() << samples << " samples");
+    std::size_t const positions = 4096 / samples;
+    problem p;
+    p.desc = make_desc(samples, 2, positions);
+    p.x = p.dy = array(8192);
+    for (std::size_t c = 0; c < 2; ++c)
+      for (std::size_t i = 0; i < 4096; i += 32) {  // those of the first lane
+        double const value = i == 64 ? 0x1p24 : i >= 2048 ? 0.25 : 0;
+        p.x[p.at(i / positions, c, i % positions)] = value;
+      }
+    for_each_isa([&] { EXPECT_EQ(train(p).mean[1], (0x1p24 + 16) / 4096); });
+  }
+}
+
 // Of channels that share a register with no others 16 rows have lanes of their own, also where a chunk is summed again: squares of what is
 // far from the mean cost the others in the same lane their digits, all to the same side: 5e-7 of the whole, 8e-6 if they shared one lane.
 TEST_F(Exact, RowsThatAreSummedAgainKeepTheirLanes) {
