@@ -137,7 +137,7 @@ FAULTS = [
     ("epilogue: the argument lacks r and d", "src/op/gradient.hpp", "gate.narrow(p, on, by, params);", "gate.narrow(p, on, {by.mean, by.sigma, nullptr, nullptr}, params);"),
     ("epilogue: dx overwrites what the sums read", "src/op/backward.cpp",
      "  if (reduces) inference_parameters(p, t, to, on, s, selected);\n",
-     "  if (fused && t.dx != nullptr) inference_dx_dz(p, t, params.gamma, on, s, selected);\n"
+     "  if (fused && t.dx.data != nullptr) inference_dx_dz(p, t, params.gamma, on, s, selected);\n"
      "  if (reduces) inference_parameters(p, t, to, on, s, selected);\n"),
     ("epilogue: dz streams wherever it lies", "src/op/gradient.hpp", " && same_alignment(e.dz, dx)", ""),
     ("epilogue: a huge x leaves the range of xhat", "src/op/backward.cpp", "  clear(xhat.inv, p.order.columns());\n", ""),
